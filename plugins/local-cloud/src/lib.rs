@@ -1,0 +1,1 @@
+//! haliotis-local-cloud

@@ -1,0 +1,1 @@
+//! haliotis-tests
