@@ -13,7 +13,8 @@ mod step;
 mod time;
 
 pub use build::{
-    BuildSummary, BuildStatus, Cause, NewBuild, ParameterKind, ParameterSpec, Pipeline, Source, TriggerSpec, WorkspaceKind,
+    BuildStatus, BuildSummary, Cause, NewBuild, ParameterKind, ParameterSpec, Pipeline, Source, TriggerSpec,
+    WorkspaceKind,
 };
 pub use id::{BuildId, StepId, StepKey};
 pub use input::{Answer, Decision, InputSpec};

@@ -22,8 +22,13 @@ pub enum BuildResult {
 
 impl BuildResult {
     /// All, from best to worst.
-    pub const ALL: [BuildResult; 5] =
-        [BuildResult::Success, BuildResult::Unstable, BuildResult::Failure, BuildResult::NotBuilt, BuildResult::Aborted];
+    pub const ALL: [BuildResult; 5] = [
+        BuildResult::Success,
+        BuildResult::Unstable,
+        BuildResult::Failure,
+        BuildResult::NotBuilt,
+        BuildResult::Aborted,
+    ];
 
     /// The worse of the two.
     #[must_use]

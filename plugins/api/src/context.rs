@@ -91,7 +91,8 @@ impl StepContext {
     /// # Errors
     /// `Usage` when it is missing, which lint should have refused.
     pub fn required(&self, name: &str) -> Result<String, StepError> {
-        self.text(name).ok_or_else(|| StepError::Usage(format!("step {}: argument `{name}` is missing", self.call.uses)))
+        self.text(name)
+            .ok_or_else(|| StepError::Usage(format!("step {}: argument `{name}` is missing", self.call.uses)))
     }
 
     /// An argument as true or false.
@@ -151,7 +152,9 @@ impl StepContext {
                 RootDir | Prefix(_) => i32::MIN / 2,
             };
             if depth < 0 {
-                return Err(StepError::Usage(format!("the path `{relative}` leaves the workspace; give one inside it")));
+                return Err(StepError::Usage(format!(
+                    "the path `{relative}` leaves the workspace; give one inside it"
+                )));
             }
         }
         Ok(self.workspace.join(relative))

@@ -11,7 +11,7 @@ mod context;
 mod process;
 
 use async_trait::async_trait;
-pub use context::{CloudSettings, Log, StepContext};
+pub use context::{CloudSettings, Log, StepContext, parse_duration_ms};
 use haliotis_model::{StepOutput, StepSchema, Value};
 pub use process::{Exit, ProcessError, ProcessSpec, Processes};
 
