@@ -189,7 +189,12 @@ impl Flow {
             Event::InputAnswered { id, answer } => state.tell(id, Told::Answered(answer.clone())),
             Event::AbortRequested { by, reason } => {
                 let reason = StopReason::Aborted { by: by.clone(), reason: reason.clone() };
-                state.abort.get_or_insert_with(|| reason.clone());
+                if state.abort.is_some() {
+                    // Asked twice: what must always run is stopped as well.
+                    state.stop(0, &reason);
+                    return;
+                }
+                state.abort = Some(reason.clone());
                 for scope in state.abortable.clone() {
                     state.stop(scope, &reason);
                 }
@@ -215,7 +220,7 @@ impl Flow {
     }
 
     /// A scope inside this one that a person's abort stops. The root is not stopped by it, so that what must always run
-    /// (post, clean-up) still can; a second abort is the engine's business.
+    /// (post, clean-up) still can; a second abort stops the root too.
     #[must_use]
     pub fn abortable(&self) -> Flow {
         let flow = self.scope();

@@ -53,6 +53,8 @@ pub struct Definition {
 pub struct Loaded {
     /// Its nodes, for people.
     pub outline: Outline,
+    /// At most so many builds of the pipeline at once; `None`: no limit.
+    pub concurrency: Option<u32>,
     /// The program.
     pub program: Box<dyn Program>,
 }
