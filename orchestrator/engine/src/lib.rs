@@ -1,1 +1,26 @@
-//! haliotis-engine
+//! Decides: drives programs, keeps the journal, the queue, timers, questions and triggers.
+//!
+//! [`Core`] is a pure state machine; [`Engine`] is the handle to the thread it lives on. The traits [`Journal`],
+//! [`Catalog`] and [`Executor`] are what the engine asks of the edges. No SQL, no HTTP, no AWS, no language in here.
+
+#![forbid(unsafe_code)]
+
+mod catalog;
+pub mod core;
+mod drive;
+mod executor;
+mod host;
+pub mod journal;
+pub mod label;
+pub mod parameters;
+mod projection;
+mod queue;
+mod view;
+
+pub use catalog::{AuditEntry, BuildFilter, Catalog, Credential, Delivery, OutboxRow};
+pub use core::{Core, RefusedAnswer};
+pub use executor::{AgentInfo, Executor, Reporter, StepTask};
+pub use host::{Changed, CreateError, Engine, now};
+pub use journal::{Append, Created, Journal, JournalError, Mark, OutboxItem, Seq, Turn};
+pub use projection::Projection;
+pub use view::{BuildView, InputView, NodeState, NodeView};
