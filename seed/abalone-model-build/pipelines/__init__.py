@@ -1,0 +1,1 @@
+"""The scripts that run inside the SageMaker jobs, one folder per use."""

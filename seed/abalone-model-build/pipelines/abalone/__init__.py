@@ -1,0 +1,1 @@
+"""Predicts the age of abalones: preprocess, evaluate, inference."""
