@@ -7,6 +7,7 @@
 
 mod catalog;
 pub mod core;
+pub mod cron;
 mod drive;
 mod executor;
 mod host;
@@ -15,6 +16,7 @@ pub mod label;
 pub mod parameters;
 mod projection;
 mod queue;
+pub mod trigger;
 mod view;
 
 pub use catalog::{AuditEntry, BuildFilter, Catalog, Credential, Delivery, OutboxRow};
