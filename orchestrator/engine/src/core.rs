@@ -17,6 +17,7 @@
 //! | step ends while its cancel is on its way to disk | the end waits for the next turn; the executor ignores the cancel |
 //! | cancel of a queued step | withdrawn from the queue, the engine answers `Aborted` itself |
 //! | a grant falls while the build's turn is in flight | the mark waits for the next turn; the slot is already taken |
+//! | death between the commit of a cancel and its effect | on recovery every cancelled step is asked again |
 //! | abort while queued for its turn to run | the build begins and is told of the abort in one turn |
 //! | answer given twice | the second is refused: the question is no longer open |
 
@@ -238,16 +239,28 @@ impl Core {
                 None => self.queue.push(id, lease.clone(), label),
             }
         }
+        let mut stopped = Vec::new();
         for (step, active) in &drive.steps {
             match &active.stand {
+                Stand::Queued if active.cancelled => {
+                    let output = StepOutput::aborted("stopped before it began");
+                    stopped.push(Event::StepEnded { id: step.clone(), output });
+                }
                 Stand::Queued => self.queue.push(id, step.clone(), active.call.slot.as_deref().unwrap_or("")),
                 Stand::AtWork(agent) => {
                     if let Some(agent) = agent {
                         self.queue.retake(id, agent);
                     }
                     effects.extend(start(&drive, step, true));
+                    if active.cancelled {
+                        effects.extend(drive.key(step).map(Effect::Cancel));
+                    }
                 }
             }
+        }
+        if !stopped.is_empty() {
+            drive.events = stopped;
+            self.dirty.insert(id);
         }
         if drive.begun {
             self.begun.entry(drive.build.pipeline.clone()).or_default().insert(id);

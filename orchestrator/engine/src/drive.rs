@@ -35,6 +35,8 @@ pub(crate) struct Active {
     pub(crate) call: Arc<Call>,
     pub(crate) stand: Stand,
     pub(crate) handle: Option<Value>,
+    /// The program asked it to stop; asked again after a restart, since the first asking may have been lost.
+    pub(crate) cancelled: bool,
 }
 
 impl Active {
@@ -164,11 +166,12 @@ impl Drive {
     fn fold_command(&mut self, at: Millis, command: &Command) {
         match command {
             Command::StartStep(call) => {
-                let mut step = Active { call: Arc::new(call.clone()), stand: Stand::AtWork(None), handle: None };
+                let call = Arc::new(call.clone());
+                let mut step = Active { call, stand: Stand::AtWork(None), handle: None, cancelled: false };
                 if step.wants_slot() {
                     step.stand = Stand::Queued;
                 }
-                self.steps.insert(call.id.clone(), step);
+                self.steps.insert(step.call.id.clone(), step);
             }
             Command::StartTimer { id, after_ms } => drop(self.timers.insert(id.clone(), at.plus(*after_ms))),
             Command::CancelTimer { id } => drop(self.timers.remove(id)),
@@ -177,11 +180,12 @@ impl Drive {
             Command::AskInput { id, input } => drop(self.inputs.insert(id.clone(), input.clone())),
             Command::WithdrawInput { id } => drop(self.inputs.remove(id)),
             Command::Finish { result, message } => self.ended = Some((*result, message.clone())),
-            Command::CancelStep { .. }
-            | Command::OpenBlock { .. }
-            | Command::CloseBlock { .. }
-            | Command::Skip { .. }
-            | Command::Say { .. } => {}
+            Command::CancelStep { id } => {
+                if let Some(step) = self.steps.get_mut(id) {
+                    step.cancelled = true;
+                }
+            }
+            Command::OpenBlock { .. } | Command::CloseBlock { .. } | Command::Skip { .. } | Command::Say { .. } => {}
         }
     }
 
