@@ -1,1 +1,20 @@
-//! haliotis-store
+//! Remembers: journals and catalogue in SQLite or in memory, logs in files, and the lock on a data folder.
+//!
+//! - [`SqliteStore`] is the store of a server: one file, one writer that groups commits, a few readers beside it.
+//! - [`MemoryStore`] is the same behaviour without a disk, for tests and simulation. One suite (`tests/conformance`)
+//!   runs against both; what it does not say is no promise of the traits.
+//! - [`LogStore`] keeps what steps print, by byte offset, outside the database.
+//! - [`DataDir`] makes the folder private and lets one server at a time have it.
+//!
+//! No other crate names `sqlx`; everybody asks through [`haliotis_engine::Journal`] and [`haliotis_engine::Catalog`].
+
+mod data_dir;
+mod log;
+mod memory;
+mod migrations;
+mod sqlite;
+
+pub use data_dir::{DataDir, DataDirLock, LockError};
+pub use log::{LogBytes, LogEntry, LogHit, LogSearch, LogStore};
+pub use memory::MemoryStore;
+pub use sqlite::{OpenError, SqliteStore};

@@ -1,0 +1,134 @@
+//! One SQLite file behind [`Journal`](haliotis_engine::Journal) and [`Catalog`](haliotis_engine::Catalog).
+//!
+//! ```text
+//!   append, create, put_…  ──►  queue  ──►  writer task (one connection)      one transaction, one fsync for all that wait
+//!   load, builds, …        ──►  readers (a few connections)                   snapshots; never wait for the writer
+//! ```
+//!
+//! Properties: an `Ok` of a write means that it is on disk (WAL, `synchronous=FULL`). A read that starts after an `Ok`
+//! sees that write. A write that fails leaves nothing of itself, and the next one may go through without a restart.
+//!
+//! Two processes may have the file open (the lock on the data folder is [`crate::DataDir`]'s, not this file's); the
+//! fence of `append` and the unique indexes decide between them.
+
+mod append;
+mod catalog;
+mod failure;
+mod integrity;
+mod journal;
+mod open;
+mod read;
+mod statement;
+mod words;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use haliotis_engine::JournalError;
+use sqlx::{Connection, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+pub use open::OpenError;
+use statement::Statement;
+use writer::{Done, Job, Work};
+
+/// The store of a server. Cheap to share; all methods take `&self`.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: Arc<PathBuf>,
+    jobs: mpsc::Sender<Job>,
+    readers: SqlitePool,
+}
+
+impl SqliteStore {
+    /// Opens the file, made and brought to this binary's schema if need be. Runs its writer on the current Tokio runtime.
+    ///
+    /// Takes a few milliseconds on an empty folder. Fails when the file cannot be written, is not ours, is damaged, or has
+    /// a newer schema than this binary knows; it is then left as it was.
+    pub async fn open(path: &Path) -> Result<Arc<Self>, OpenError> {
+        Self::open_with(path, open::BUSY_TIMEOUT).await
+    }
+
+    async fn open_with(path: &Path, busy: std::time::Duration) -> Result<Arc<Self>, OpenError> {
+        let opened = open::open(path, busy).await?;
+        let path = Arc::new(path.to_owned());
+        let jobs = writer::spawn(Arc::clone(&path), opened.options, opened.writer);
+        Ok(Arc::new(Self { path, jobs, readers: opened.readers }))
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Waits for the writes under way and closes the file. Later calls fail. Without it nothing is lost: the file is then
+    /// put in order at the next open.
+    pub async fn close(&self) {
+        let (answer, closed) = oneshot::channel();
+        if self.jobs.send(Job { work: Work::Close, answer }).await.is_ok() {
+            self.readers.close().await;
+            // The writer closes last, so that SQLite folds the write-ahead log into the file.
+            let _ = closed.await;
+        }
+    }
+
+    /// Looks for damage: SQLite's own check, then ours. One line per finding; none: the file is sound.
+    ///
+    /// Reads the whole file; does not hold up writes. Fails only when the check itself cannot run.
+    pub async fn check(&self) -> Result<Vec<String>, JournalError> {
+        let mut reader = self.reader().await?;
+        match integrity::check(&mut reader).await {
+            Ok(findings) => Ok(findings),
+            Err(error) if failure::is_damage(&error) => Ok(vec![failure::explain(&self.path, &error)]),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    /// Writes a consistent copy to a file that is not there yet, private to its owner, while the store is in use.
+    pub async fn backup(&self, to: &Path) -> Result<(), JournalError> {
+        let copy_error = |error: &dyn std::fmt::Display| {
+            JournalError::Store(format!("the backup to {} failed: {error}; name a new file in a writable folder", to.display()))
+        };
+        let file = open::new_private_file(to).map_err(|error| copy_error(&error))?;
+        let result = self.vacuum_into(to).await.map_err(|error| copy_error(&error));
+        // VACUUM INTO leaves syncing to its caller.
+        let result = result.and_then(|()| file.sync_all().map_err(|error| copy_error(&error)));
+        if result.is_err() {
+            let _ = std::fs::remove_file(to);
+        }
+        result
+    }
+
+    async fn vacuum_into(&self, to: &Path) -> Result<(), sqlx::Error> {
+        // A connection of its own: a reader's is query-only.
+        let mut connection = sqlx::SqliteConnection::connect_with(&open::options(&self.path, open::BUSY_TIMEOUT)).await?;
+        let target = to.to_string_lossy().into_owned();
+        let copied = sqlx::query("VACUUM INTO ?1").bind(target).execute(&mut connection).await;
+        connection.close().await?;
+        copied.map(|_| ())
+    }
+
+    /// Gives a piece of work to the writer and waits until it is on disk.
+    async fn write(&self, work: Work) -> Result<Done, JournalError> {
+        let (answer, done) = oneshot::channel();
+        let closed = |_| JournalError::Store(format!("{} is closed; start the server again", self.path.display()));
+        self.jobs.send(Job { work, answer }).await.map_err(|_| closed(()))?;
+        done.await.map_err(|_| closed(()))?
+    }
+
+    /// One changing statement; answers how many rows it changed.
+    async fn change(&self, statement: Statement) -> Result<u64, JournalError> {
+        match self.write(Work::Change(statement)).await? {
+            Done::Changed(rows) => Ok(rows),
+            other => Err(other.misplaced()),
+        }
+    }
+
+    fn failed(&self, error: &sqlx::Error) -> JournalError {
+        JournalError::Store(failure::explain(&self.path, error))
+    }
+}

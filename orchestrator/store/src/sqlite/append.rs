@@ -1,0 +1,246 @@
+//! Turns to rows. A group of any size is a handful of statements.
+//!
+//! The fence: under the write lock the last turns of all builds are read once; a turn that follows its build's last one
+//! is taken and becomes the last one itself (so several turns of one build may be in a group), any other is refused
+//! alone. Nothing is written for a refused one.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use haliotis_engine::{Append, JournalError, OutboxItem};
+use haliotis_model::{BuildId, BuildResult};
+use serde_json::json;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::statement::Statement;
+use super::words;
+
+/// Bytes of one turn as JSON at most. A program's answers are small and large results go to blobs, so more than this is a
+/// mistake; it would also have to fit into memory several times.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// A turn ready to be written; made by the caller's task, so that the writer does not spend its time on JSON.
+pub(super) struct NewTurn {
+    build: i64,
+    after: i64,
+    at: i64,
+    body: Arc<str>,
+    status: &'static str,
+    ended: Option<(BuildResult, Option<String>)>,
+    outbox: Vec<(String, Arc<str>)>,
+}
+
+impl NewTurn {
+    /// Encodes. Fails for a turn that is too large.
+    pub(super) fn encode(append: &Append) -> Result<Self, JournalError> {
+        Ok(Self {
+            build: append.build.0,
+            after: i64::try_from(append.after).unwrap_or(i64::MAX),
+            at: append.turn.at.0,
+            body: encode(append.build, "turn", &append.turn)?,
+            status: words::status(append.status),
+            ended: append.ended.clone(),
+            outbox: append.outbox.iter().map(|item| encode_item(append.build, item)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+fn encode_item(build: BuildId, item: &OutboxItem) -> Result<(String, Arc<str>), JournalError> {
+    Ok((item.kind.clone(), encode(build, "outbox item", &item.body)?))
+}
+
+/// JSON within the limit.
+pub(super) fn encode(build: BuildId, what: &str, value: &impl serde::Serialize) -> Result<Arc<str>, JournalError> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| JournalError::Store(format!("a {what} of build {build} cannot be written as JSON: {error}")))?;
+    if text.len() > MAX_BODY {
+        return Err(JournalError::Store(format!(
+            "a {what} of build {build} has {} bytes, the limit is {MAX_BODY}; put large results into files or objects",
+            text.len()
+        )));
+    }
+    Ok(text.into())
+}
+
+/// What is known of a build while a group is written.
+pub(super) struct Head {
+    last_seq: i64,
+    status: String,
+    changed: Option<Change>,
+}
+
+/// What a group does to a build's row.
+struct Change {
+    status: &'static str,
+    ended: Option<(BuildResult, Option<String>, i64)>,
+}
+
+/// Begins the transaction and reads the heads of the builds of these turns.
+pub(super) async fn begin(
+    connection: &mut SqliteConnection,
+    turns: &[&NewTurn],
+) -> Result<BTreeMap<i64, Head>, sqlx::Error> {
+    let statement = match turns {
+        [] => Statement::new("BEGIN IMMEDIATE"),
+        [turn] => {
+            Statement::new("BEGIN IMMEDIATE; SELECT id, last_seq, status FROM builds WHERE id = ?1").bind(turn.build)
+        }
+        turns => {
+            let ids: Vec<i64> = turns.iter().map(|turn| turn.build).collect();
+            Statement::new(
+                "BEGIN IMMEDIATE;
+                 SELECT id, last_seq, status FROM builds WHERE id IN (SELECT value FROM json_each(?1))",
+            )
+            .bind(json!(ids).to_string())
+        }
+    };
+    let head = |row: &SqliteRow| {
+        let head = Head { last_seq: row.try_get(1)?, status: row.try_get(2)?, changed: None };
+        Ok((row.try_get(0)?, head))
+    };
+    statement.query().fetch_all(connection).await?.iter().map(head).collect()
+}
+
+/// Writes the turns that pass the fence, and commits.
+pub(super) async fn write_and_commit(
+    connection: &mut SqliteConnection,
+    mut heads: BTreeMap<i64, Head>,
+    turns: &[&NewTurn],
+) -> Result<Vec<Result<(), JournalError>>, sqlx::Error> {
+    let results: Vec<Result<(), JournalError>> = turns.iter().map(|turn| admit(&mut heads, turn)).collect();
+    let taken: Vec<&NewTurn> =
+        turns.iter().zip(&results).filter(|(_, result)| result.is_ok()).map(|(turn, _)| *turn).collect();
+    write_outbox(connection, &taken).await?;
+    if let [turn] = taken.as_slice()
+        && let Some(head) = heads.get(&turn.build)
+        && head.keeps_status()
+    {
+        write_lone(connection, turn).await?;
+        return Ok(results);
+    }
+    write_heads(connection, &heads).await?;
+    write_turns(connection, &taken).await?;
+    sqlx::query("COMMIT").execute(connection).await?;
+    Ok(results)
+}
+
+/// The fence.
+fn admit(heads: &mut BTreeMap<i64, Head>, turn: &NewTurn) -> Result<(), JournalError> {
+    let build = BuildId(turn.build);
+    let Some(head) = heads.get_mut(&turn.build) else { return Err(JournalError::NoBuild(build)) };
+    if head.last_seq != turn.after {
+        return Err(JournalError::Fenced { build, expected: u64::try_from(turn.after).unwrap_or(0) });
+    }
+    head.last_seq += 1;
+    let earlier = head.changed.take().and_then(|change| change.ended);
+    let ended = turn.ended.clone().map(|(result, message)| (result, message, turn.at));
+    head.changed = Some(Change { status: turn.status, ended: ended.or(earlier) });
+    Ok(())
+}
+
+impl Head {
+    /// Whether only the last turn's number changes, so that no index need be touched.
+    fn keeps_status(&self) -> bool {
+        self.changed.as_ref().is_some_and(|change| change.ended.is_none() && change.status == self.status)
+    }
+}
+
+/// The common case in one go: most turns are alone in their group and leave their build running.
+async fn write_lone(connection: &mut SqliteConnection, turn: &NewTurn) -> Result<(), sqlx::Error> {
+    Statement::new(
+        "UPDATE builds SET last_seq = ?2 WHERE id = ?1;
+         INSERT INTO journal (build, seq, at, body) VALUES (?1, ?2, ?3, ?4);
+         COMMIT",
+    )
+    .bind(turn.build)
+    .bind(turn.after + 1)
+    .bind(turn.at)
+    .bind(&turn.body)
+    .query()
+    .execute(connection)
+    .await
+    .map(|_| ())
+}
+
+async fn write_heads(connection: &mut SqliteConnection, heads: &BTreeMap<i64, Head>) -> Result<(), sqlx::Error> {
+    let advanced: Vec<_> = heads
+        .iter()
+        .filter(|(_, head)| head.keeps_status())
+        .map(|(build, head)| json!([build, head.last_seq]))
+        .collect();
+    if !advanced.is_empty() {
+        Statement::new(
+            "UPDATE builds SET last_seq = json_extract(head.value, '$[1]')
+             FROM json_each(?1) AS head WHERE builds.id = json_extract(head.value, '$[0]')",
+        )
+        .bind(serde_json::Value::from(advanced).to_string())
+        .query()
+        .execute(&mut *connection)
+        .await?;
+    }
+    let changed: Vec<_> = heads
+        .iter()
+        .filter(|(_, head)| !head.keeps_status())
+        .filter_map(|(build, head)| head.changed.as_ref().map(|change| (build, head, change)))
+        .map(|(build, head, change)| match &change.ended {
+            None => json!([build, head.last_seq, change.status, null, null, null]),
+            Some((result, message, at)) => {
+                json!([build, head.last_seq, change.status, result.as_str(), message, at])
+            }
+        })
+        .collect();
+    if !changed.is_empty() {
+        Statement::new(
+            "UPDATE builds SET last_seq = json_extract(head.value, '$[1]'),
+                 status = json_extract(head.value, '$[2]'),
+                 result = coalesce(json_extract(head.value, '$[3]'), result),
+                 message = iif(json_extract(head.value, '$[3]') IS NULL, message, json_extract(head.value, '$[4]')),
+                 ended_at = coalesce(json_extract(head.value, '$[5]'), ended_at)
+             FROM json_each(?1) AS head WHERE builds.id = json_extract(head.value, '$[0]')",
+        )
+        .bind(serde_json::Value::from(changed).to_string())
+        .query()
+        .execute(connection)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Rows of one statement. Each size is a text of its own that is prepared once; a large group is mostly the largest, and
+/// the rest of it a few of the others.
+const ROWS: [usize; 3] = [64, 8, 1];
+static INSERTS: LazyLock<[String; 3]> = LazyLock::new(|| {
+    ROWS.map(|rows| format!("INSERT INTO journal (build, seq, at, body) VALUES {}", vec!["(?,?,?,?)"; rows].join(",")))
+});
+
+async fn write_turns(connection: &mut SqliteConnection, turns: &[&NewTurn]) -> Result<(), sqlx::Error> {
+    let mut rest = turns;
+    for (rows, sql) in ROWS.iter().zip(INSERTS.iter()) {
+        while rest.len() >= *rows {
+            let (chunk, later) = rest.split_at(*rows);
+            let bind_row = |statement: Statement, turn: &&NewTurn| {
+                statement.bind(turn.build).bind(turn.after + 1).bind(turn.at).bind(&turn.body)
+            };
+            chunk.iter().fold(Statement::new(sql.as_str()), bind_row).query().execute(&mut *connection).await?;
+            rest = later;
+        }
+    }
+    Ok(())
+}
+
+async fn write_outbox(connection: &mut SqliteConnection, turns: &[&NewTurn]) -> Result<(), sqlx::Error> {
+    for turn in turns {
+        for (kind, body) in &turn.outbox {
+            Statement::new("INSERT INTO outbox (build, kind, body, due) VALUES (?1, ?2, ?3, ?4)")
+                .bind(turn.build)
+                .bind(kind.as_str())
+                .bind(body)
+                .bind(turn.at)
+                .query()
+                .execute(&mut *connection)
+                .await?;
+        }
+    }
+    Ok(())
+}

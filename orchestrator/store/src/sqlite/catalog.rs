@@ -1,0 +1,255 @@
+//! [`Catalog`] on the file.
+
+use async_trait::async_trait;
+use haliotis_engine::{AuditEntry, BuildFilter, Catalog, Credential, Delivery, JournalError, OutboxItem, OutboxRow};
+use haliotis_model::{BuildId, BuildStatus, BuildSummary, Millis, Pipeline};
+use serde::Serialize;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
+
+use super::read::{self, RowError, SUMMARY, json, number};
+use super::statement::Statement;
+use super::{SqliteStore, words};
+
+#[async_trait]
+impl Catalog for SqliteStore {
+    async fn put_pipeline(&self, pipeline: &Pipeline) -> Result<(), JournalError> {
+        let statement = Statement::new(
+            "INSERT INTO pipelines (name, body) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET body = excluded.body",
+        );
+        self.change(statement.bind(pipeline.name.as_str()).bind(text(pipeline)?)).await.map(drop)
+    }
+
+    async fn pipeline(&self, name: &str) -> Result<Option<Pipeline>, JournalError> {
+        let statement = Statement::new("SELECT body FROM pipelines WHERE name = ?1").bind(name);
+        self.row(statement, |row| json(row, 0, format_args!("pipeline {name}"))).await
+    }
+
+    async fn pipelines(&self) -> Result<Vec<Pipeline>, JournalError> {
+        let statement = Statement::new("SELECT body, name FROM pipelines ORDER BY name");
+        self.rows(statement, |row| json(row, 0, format_args!("pipeline {}", row.try_get::<&str, _>(1)?))).await
+    }
+
+    async fn remove_pipeline(&self, name: &str) -> Result<bool, JournalError> {
+        Ok(self.change(Statement::new("DELETE FROM pipelines WHERE name = ?1").bind(name)).await? > 0)
+    }
+
+    async fn builds(&self, filter: &BuildFilter) -> Result<Vec<BuildSummary>, JournalError> {
+        self.rows(list(filter), read::summary).await
+    }
+
+    async fn build(&self, id: BuildId) -> Result<Option<BuildSummary>, JournalError> {
+        self.row(Statement::new(ONE_BUILD.as_str()).bind(id.0), read::summary).await
+    }
+
+    async fn find_build(&self, pipeline: &str, number: u32) -> Result<Option<BuildId>, JournalError> {
+        let statement = Statement::new("SELECT id FROM builds WHERE pipeline = ?1 AND number = ?2");
+        self.row(statement.bind(pipeline).bind(i64::from(number)), |row| Ok(BuildId(row.try_get(0)?))).await
+    }
+
+    async fn cursor(&self, name: &str) -> Result<Option<String>, JournalError> {
+        let statement = Statement::new("SELECT value FROM cursors WHERE name = ?1").bind(name);
+        self.row(statement, |row| Ok(row.try_get(0)?)).await
+    }
+
+    async fn set_cursor(&self, name: &str, value: &str) -> Result<(), JournalError> {
+        let statement = Statement::new(
+            "INSERT INTO cursors (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
+        );
+        self.change(statement.bind(name).bind(value)).await.map(drop)
+    }
+
+    async fn record_delivery(&self, delivery: &Delivery) -> Result<bool, JournalError> {
+        let statement = Statement::new(
+            "INSERT INTO deliveries (id, at, host, event, payload, outcome) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(delivery.id.as_str())
+        .bind(delivery.at.0)
+        .bind(delivery.host.as_str())
+        .bind(delivery.event.as_str())
+        .bind(delivery.payload.as_str())
+        .bind(delivery.outcome.as_str());
+        Ok(self.change(statement).await? > 0)
+    }
+
+    async fn delivery_outcome(&self, id: &str, outcome: &str) -> Result<(), JournalError> {
+        let statement = Statement::new("UPDATE deliveries SET outcome = ?2 WHERE id = ?1").bind(id).bind(outcome);
+        match self.change(statement).await? {
+            0 => Err(JournalError::Store(format!("there is no delivery {id}, so nothing can come of it"))),
+            _ => Ok(()),
+        }
+    }
+
+    async fn deliveries(&self, waiting: bool, limit: u32) -> Result<Vec<Delivery>, JournalError> {
+        let statement = Statement::new(if waiting {
+            "SELECT id, at, host, event, payload, outcome FROM deliveries WHERE outcome = '' ORDER BY arrival LIMIT ?1"
+        } else {
+            "SELECT id, at, host, event, payload, outcome FROM deliveries ORDER BY arrival DESC LIMIT ?1"
+        });
+        self.rows(statement.bind(i64::from(limit)), delivery).await
+    }
+
+    async fn record_audit(&self, entry: &AuditEntry) -> Result<(), JournalError> {
+        let statement = Statement::new(
+            "INSERT INTO audit (at, by, action, subject, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )
+        .bind(entry.at.0)
+        .bind(entry.by.as_str())
+        .bind(entry.action.as_str())
+        .bind(entry.subject.as_str())
+        .bind(entry.reason.as_str())
+        .bind(text(&entry.detail)?);
+        self.change(statement).await.map(drop)
+    }
+
+    async fn audit(&self, subject: Option<&str>, limit: u32) -> Result<Vec<AuditEntry>, JournalError> {
+        let limit = i64::from(limit);
+        let statement = match subject {
+            None => Statement::new(
+                "SELECT at, by, action, subject, reason, detail FROM audit ORDER BY entry DESC LIMIT ?1",
+            )
+            .bind(limit),
+            Some(subject) => Statement::new(
+                "SELECT at, by, action, subject, reason, detail FROM audit WHERE subject = ?2 ORDER BY entry DESC LIMIT ?1",
+            )
+            .bind(limit)
+            .bind(subject),
+        };
+        self.rows(statement, audit_entry).await
+    }
+
+    async fn put_credential(&self, credential: &Credential) -> Result<(), JournalError> {
+        let statement = Statement::new(
+            "INSERT INTO credentials (id, kind, description, fields) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO UPDATE SET kind = excluded.kind, description = excluded.description, fields = excluded.fields",
+        )
+        .bind(credential.id.as_str())
+        .bind(credential.kind.as_str())
+        .bind(credential.description.as_str())
+        .bind(text(&credential.fields)?);
+        self.change(statement).await.map(drop)
+    }
+
+    async fn credential(&self, id: &str) -> Result<Option<Credential>, JournalError> {
+        let statement = Statement::new("SELECT id, kind, description, fields FROM credentials WHERE id = ?1").bind(id);
+        self.row(statement, credential).await
+    }
+
+    async fn credentials(&self) -> Result<Vec<Credential>, JournalError> {
+        // The secret fields are not even read.
+        let statement = Statement::new("SELECT id, kind, description, '{}' FROM credentials ORDER BY id");
+        self.rows(statement, credential).await
+    }
+
+    async fn remove_credential(&self, id: &str) -> Result<bool, JournalError> {
+        Ok(self.change(Statement::new("DELETE FROM credentials WHERE id = ?1").bind(id)).await? > 0)
+    }
+
+    async fn outbox_due(&self, now: Millis, limit: u32) -> Result<Vec<OutboxRow>, JournalError> {
+        let statement = Statement::new(
+            "SELECT id, build, kind, body, attempts FROM outbox WHERE due <= ?1 ORDER BY id LIMIT ?2",
+        );
+        self.rows(statement.bind(now.0).bind(i64::from(limit)), outbox_row).await
+    }
+
+    async fn outbox_done(&self, id: i64) -> Result<(), JournalError> {
+        self.change(Statement::new("DELETE FROM outbox WHERE id = ?1").bind(id)).await.map(drop)
+    }
+
+    async fn outbox_failed(&self, id: i64, error: &str, next: Millis) -> Result<(), JournalError> {
+        let statement =
+            Statement::new("UPDATE outbox SET attempts = attempts + 1, error = ?2, due = ?3 WHERE id = ?1");
+        self.change(statement.bind(id).bind(error).bind(next.0)).await.map(drop)
+    }
+}
+
+fn text(value: &impl Serialize) -> Result<String, JournalError> {
+    serde_json::to_string(value)
+        .map_err(|error| JournalError::Store(format!("a record cannot be written as JSON: {error}")))
+}
+
+fn delivery(row: &SqliteRow) -> Result<Delivery, RowError> {
+    Ok(Delivery {
+        id: row.try_get(0)?,
+        at: Millis(row.try_get(1)?),
+        host: row.try_get(2)?,
+        event: row.try_get(3)?,
+        payload: row.try_get(4)?,
+        outcome: row.try_get(5)?,
+    })
+}
+
+fn audit_entry(row: &SqliteRow) -> Result<AuditEntry, RowError> {
+    Ok(AuditEntry {
+        at: Millis(row.try_get(0)?),
+        by: row.try_get(1)?,
+        action: row.try_get(2)?,
+        subject: row.try_get(3)?,
+        reason: row.try_get(4)?,
+        detail: json(row, 5, "the detail of an audit entry")?,
+    })
+}
+
+fn credential(row: &SqliteRow) -> Result<Credential, RowError> {
+    let id: String = row.try_get(0)?;
+    let fields = json(row, 3, format_args!("credential {id}"))?;
+    Ok(Credential { id, kind: row.try_get(1)?, description: row.try_get(2)?, fields })
+}
+
+fn outbox_row(row: &SqliteRow) -> Result<OutboxRow, RowError> {
+    let id: i64 = row.try_get(0)?;
+    let item = OutboxItem { kind: row.try_get(2)?, body: json(row, 3, format_args!("outbox item {id}"))? };
+    Ok(OutboxRow { id, build: BuildId(row.try_get(1)?), item, attempts: number(row, 4)? })
+}
+
+/// The query of a filter. Each combination is a text of its own, so that SQLite can choose the index.
+fn list(filter: &BuildFilter) -> Statement {
+    let limit = if filter.limit == 0 { BuildFilter::MAX } else { filter.limit.min(BuildFilter::MAX) };
+    let mut sql = format!("SELECT {SUMMARY} FROM builds WHERE id < ?1");
+    if filter.pipeline.is_some() {
+        sql.push_str(" AND pipeline = ?3");
+    }
+    match filter.status {
+        None => {}
+        Some(BuildStatus::Ended) => sql.push_str(" AND status = ?4"),
+        // Both terms: the second lets SQLite see that the index of active builds will do.
+        Some(_) => sql.push_str(" AND status = ?4 AND status <> 'ended'"),
+    }
+    sql.push_str(" ORDER BY id DESC LIMIT ?2");
+    // The text is made of constants; all values are bound.
+    Statement::new(AssertSqlSafe(sql).into_sql_str())
+        .bind(filter.before.map_or(i64::MAX, |build| build.0))
+        .bind(i64::from(limit))
+        .bind(filter.pipeline.as_deref())
+        .bind(filter.status.map(words::status))
+}
+
+static ONE_BUILD: std::sync::LazyLock<String> =
+    std::sync::LazyLock::new(|| format!("SELECT {SUMMARY} FROM builds WHERE id = ?1"));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SqliteStore;
+
+    /// Lists must not read every build: each combination names the index it goes by.
+    #[tokio::test]
+    async fn lists_go_by_an_index() {
+        let temp = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&temp.path().join("haliotis.db")).await.unwrap();
+        let pipeline = Some("p".to_owned());
+        let plans = [
+            (BuildFilter::default(), "SEARCH builds USING INTEGER PRIMARY KEY"),
+            (BuildFilter { pipeline: pipeline.clone(), ..BuildFilter::default() }, "builds_of_pipeline"),
+            (BuildFilter { status: Some(BuildStatus::Waiting), ..BuildFilter::default() }, "builds_active"),
+            (BuildFilter { pipeline, status: Some(BuildStatus::Ended), ..BuildFilter::default() }, "builds_of_pipeline"),
+        ];
+        for (filter, index) in plans {
+            let plan: Vec<String> =
+                store.rows(list(&filter).explained(), |row| Ok(row.try_get::<String, _>(3)?)).await.unwrap();
+            let plan = plan.join("; ");
+            assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?} is read by: {plan}");
+        }
+    }
+}
