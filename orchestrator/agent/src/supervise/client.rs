@@ -1,0 +1,292 @@
+//! The server's side: [`Processes`] over the supervisor's socket.
+//!
+//! One task owns the connection; requests reach it through a channel and wait for their replies by number, any number
+//! at once. When the connection breaks, the task connects again (starting a supervisor if none is there) and sends
+//! every open request again: each means the same the second time. After [`MAX_BREAKS`] breaks without a reply between
+//! them, the open requests fail.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use haliotis_plugin_api::{Exit, ProcessError, ProcessSpec, Processes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::sync::{mpsc, oneshot};
+
+use super::wire::{self, Answer, Ask, Reply, Request, SOCKET, Spec};
+
+/// A supervisor listens a few milliseconds after its start; a machine in distress needs longer.
+const DIAL_LIMIT: Duration = Duration::from_secs(10);
+/// Another start is tried after so long without an answer: the first may have met one that was just ending.
+const START_AGAIN: Duration = Duration::from_millis(500);
+/// Pause between two attempts to connect.
+const DIAL_PAUSE: Duration = Duration::from_millis(1);
+/// More breaks in a row mean that a request itself breaks the supervisor.
+const MAX_BREAKS: u32 = 5;
+/// A socket's name may have 107 bytes; longer folders are reached through `/proc/self/fd`.
+const MAX_SOCKET_PATH: usize = 100;
+
+/// Local processes under keys, run by the supervisor of one folder. Dropping it leaves the processes running.
+#[derive(Clone, Debug)]
+pub struct Supervisor {
+    asks: mpsc::UnboundedSender<Open>,
+}
+
+/// A request without its reply yet.
+#[derive(Debug)]
+struct Open {
+    ask: Ask,
+    reply: oneshot::Sender<Result<Answer, String>>,
+}
+
+impl Supervisor {
+    /// Connects to the supervisor of `dir`, or starts one. `exe` is the program and its first arguments, as
+    /// `[haliotis, __supervise]`; `--dir DIR` is added.
+    ///
+    /// # Errors
+    /// `Supervisor` when none runs and none can be started.
+    pub async fn connect(dir: &Path, exe: &[String]) -> Result<Supervisor, ProcessError> {
+        let home = Home { dir: dir.to_owned(), exe: exe.to_owned() };
+        let stream = home.dial().await.map_err(ProcessError::Supervisor)?;
+        Ok(Self::over(home, Some(stream)))
+    }
+
+    /// The same, but connects with the first request; needs a tokio runtime around it.
+    pub fn lazy(dir: &Path, exe: &[String]) -> Supervisor {
+        Self::over(Home { dir: dir.to_owned(), exe: exe.to_owned() }, None)
+    }
+
+    fn over(home: Home, stream: Option<UnixStream>) -> Supervisor {
+        let (asks, inbox) = mpsc::unbounded_channel();
+        tokio::spawn(Link { home, inbox, open: BTreeMap::new(), next: 0, breaks: 0 }.run(stream));
+        Supervisor { asks }
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<Answer, ProcessError> {
+        let (reply, answer) = oneshot::channel();
+        let gone = || ProcessError::Supervisor("its connection task has ended with the runtime".to_owned());
+        self.asks.send(Open { ask, reply }).map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?.map_err(ProcessError::Supervisor)
+    }
+
+    async fn done(&self, key: &str, ask: Ask) -> Result<(), ProcessError> {
+        match self.ask(ask).await? {
+            Answer::Done => Ok(()),
+            other => Err(error(key, other)),
+        }
+    }
+}
+
+#[async_trait]
+impl Processes for Supervisor {
+    async fn spawn(&self, key: &str, spec: ProcessSpec) -> Result<(), ProcessError> {
+        let spec = wire_spec(spec)?;
+        self.done(key, Ask::Spawn { key: key.to_owned(), spec }).await
+    }
+
+    async fn wait(&self, key: &str) -> Result<Exit, ProcessError> {
+        match self.ask(Ask::Wait { key: key.to_owned() }).await? {
+            Answer::Exit { code, signal } => Ok(Exit { code, signal }),
+            other => Err(error(key, other)),
+        }
+    }
+
+    async fn kill(&self, key: &str, grace_ms: u64) -> Result<(), ProcessError> {
+        self.done(key, Ask::Kill { key: key.to_owned(), grace_ms }).await
+    }
+
+    async fn forget(&self, key: &str) -> Result<(), ProcessError> {
+        self.done(key, Ask::Forget { key: key.to_owned() }).await
+    }
+}
+
+fn error(key: &str, answer: Answer) -> ProcessError {
+    match answer {
+        Answer::Start { program, reason } => ProcessError::Start { program, reason },
+        Answer::Unknown => ProcessError::Unknown(key.to_owned()),
+        Answer::Lost => ProcessError::Lost(key.to_owned()),
+        Answer::Refused { reason } => ProcessError::Supervisor(reason),
+        Answer::Done | Answer::Exit { .. } => ProcessError::Supervisor("it answered another question".to_owned()),
+    }
+}
+
+/// Paths made absolute, since the supervisor stands elsewhere.
+fn wire_spec(spec: ProcessSpec) -> Result<Spec, ProcessError> {
+    let program = spec.argv.first().cloned().unwrap_or_default();
+    let path = |path: &Path| {
+        let whole = std::path::absolute(path).ok().and_then(|path| path.to_str().map(str::to_owned));
+        let reason = format!("the path {} is not UTF-8", path.display());
+        whole.ok_or_else(|| ProcessError::Start { program: program.clone(), reason })
+    };
+    Ok(Spec {
+        cwd: path(&spec.cwd)?,
+        log: path(&spec.log)?,
+        stdout: spec.stdout.as_deref().map(path).transpose()?,
+        mask: spec.mask.iter().map(|secret| secret.expose().to_owned()).collect(),
+        argv: spec.argv,
+        vars: spec.vars,
+    })
+}
+
+/// The folder, and how to start a supervisor there.
+struct Home {
+    dir: PathBuf,
+    exe: Vec<String>,
+}
+
+impl Home {
+    async fn dial(&self) -> Result<UnixStream, String> {
+        let began = Instant::now();
+        let mut started_at: Option<Instant> = None;
+        loop {
+            let refused = match self.try_connect().await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => error,
+            };
+            if began.elapsed() > DIAL_LIMIT {
+                let log = self.dir.join("supervisor.log");
+                return Err(format!(
+                    "no supervisor answers in {} ({refused}); its last words may be in {}",
+                    self.dir.display(),
+                    log.display()
+                ));
+            }
+            if started_at.is_none_or(|at| at.elapsed() > START_AGAIN) {
+                self.start()?;
+                started_at = Some(Instant::now());
+            }
+            tokio::time::sleep(DIAL_PAUSE).await;
+        }
+    }
+
+    async fn try_connect(&self) -> std::io::Result<UnixStream> {
+        let path = self.dir.join(SOCKET);
+        if path.as_os_str().len() <= MAX_SOCKET_PATH {
+            return UnixStream::connect(path).await;
+        }
+        let dir = std::fs::File::open(&self.dir)?;
+        UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd())).await
+    }
+
+    /// Starts a supervisor that leaves our session by itself and needs nothing of us. With nothing inherited but `PATH`
+    /// it cannot leak our secrets to anybody who may read its environment.
+    fn start(&self) -> Result<(), String> {
+        let (program, first) = self.exe.split_first().ok_or("no program is configured for the supervisor")?;
+        std::fs::create_dir_all(&self.dir).map_err(|error| format!("cannot make {}: {error}", self.dir.display()))?;
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("supervisor.log"));
+        let mut command = tokio::process::Command::new(program);
+        command.args(first).arg("--dir").arg(&self.dir).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        command.stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        // Not waited for: tokio reaps it whenever it ends.
+        command.spawn().map(drop).map_err(|error| format!("cannot start the supervisor {program}: {error}"))
+    }
+}
+
+/// The task behind a [`Supervisor`].
+struct Link {
+    home: Home,
+    inbox: mpsc::UnboundedReceiver<Open>,
+    open: BTreeMap<u64, Open>,
+    next: u64,
+    breaks: u32,
+}
+
+impl Link {
+    async fn run(mut self, mut stream: Option<UnixStream>) {
+        loop {
+            // Without an open request there is no need for a connection.
+            if stream.is_none() && self.open.is_empty() {
+                let Some(open) = self.inbox.recv().await else { return };
+                self.take_in(open);
+            }
+            let stream = match stream.take() {
+                Some(stream) => stream,
+                None => match self.home.dial().await {
+                    Ok(stream) => stream,
+                    Err(reason) => {
+                        self.fail_all(&reason);
+                        continue;
+                    }
+                },
+            };
+            if self.serve(stream).await.is_none() {
+                return;
+            }
+            self.open.retain(|_, open| !open.reply.is_closed());
+            self.breaks += 1;
+            if self.breaks > MAX_BREAKS {
+                self.breaks = 0;
+                self.fail_all("it breaks the connection again and again; see supervisor.log in its folder");
+            }
+        }
+    }
+
+    /// Serves one connection until it breaks; `None` when nobody is left to ask.
+    async fn serve(&mut self, mut stream: UnixStream) -> Option<()> {
+        let (mut inbox, mut outbox) = (Vec::with_capacity(16 << 10), Vec::new());
+        let ids: Vec<u64> = self.open.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.put(id, &mut outbox));
+        loop {
+            if !outbox.is_empty() {
+                if stream.write_all(&outbox).await.is_err() {
+                    return Some(());
+                }
+                outbox.clear();
+            }
+            tokio::select! {
+                open = self.inbox.recv() => {
+                    let id = self.take_in(open?);
+                    self.put(id, &mut outbox);
+                    while let Ok(open) = self.inbox.try_recv() {
+                        let id = self.take_in(open);
+                        self.put(id, &mut outbox);
+                    }
+                }
+                read = stream.read_buf(&mut inbox) => {
+                    if !matches!(read, Ok(length) if length > 0) || self.deliver(&mut inbox).is_err() {
+                        return Some(());
+                    }
+                }
+            }
+        }
+    }
+
+    fn take_in(&mut self, open: Open) -> u64 {
+        self.next += 1;
+        self.open.insert(self.next, open);
+        self.next
+    }
+
+    /// Frames an open request; one that cannot be framed fails at once.
+    fn put(&mut self, id: u64, outbox: &mut Vec<u8>) {
+        let Some(open) = self.open.get(&id) else { return };
+        let Err(reason) = wire::put(&Request { id, ask: open.ask.clone() }, outbox) else { return };
+        if let Some(open) = self.open.remove(&id) {
+            let _ = open.reply.send(Err(reason));
+        }
+    }
+
+    fn deliver(&mut self, inbox: &mut Vec<u8>) -> Result<(), String> {
+        while let Some(Reply { id, answer }) = wire::take(inbox)? {
+            self.breaks = 0;
+            if let Some(open) = self.open.remove(&id) {
+                // Whoever asked may have lost interest.
+                let _ = open.reply.send(Ok(answer));
+            }
+        }
+        Ok(())
+    }
+
+    fn fail_all(&mut self, reason: &str) {
+        for open in std::mem::take(&mut self.open).into_values() {
+            let _ = open.reply.send(Err(reason.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The way of a masked step's output: a pipe that the supervisor empties into the log, secrets replaced.
+//!
+//! A step without secrets has no pump: it writes its log itself, which costs nothing. The price of a pump beside the
+//! copying: if the supervisor dies, the step's next write ends it by SIGPIPE, since nobody is left who knows the
+//! secrets. Its end is then `lost`.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::mask::Masker;
+
+/// One read; as much as the kernel keeps in a pipe by default.
+const CHUNK: usize = 64 << 10;
+/// What is read at most after the end of a step: a pipe holds no more than 1 MiB unless root widened it, so beyond
+/// this somebody unkillable is still writing.
+const LAST_CHUNKS: usize = 64;
+
+/// One step's pipe, filter and log.
+pub(crate) struct Pump {
+    pipe: File,
+    log: File,
+    masker: Masker,
+    chunk: Vec<u8>,
+    out: Vec<u8>,
+    open: bool,
+}
+
+/// What a look into the pipe brought.
+#[derive(PartialEq)]
+enum Taken {
+    Some,
+    NothingNow,
+    End,
+}
+
+impl Pump {
+    /// A pump into `log` and the end of the pipe that the process gets.
+    pub(crate) fn new(log: File, secrets: &[String]) -> std::io::Result<(Pump, OwnedFd)> {
+        let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        rustix::fs::fcntl_setfl(&read, rustix::fs::OFlags::NONBLOCK)?;
+        let masker = Masker::new(secrets.iter().map(String::as_str));
+        let pump = Pump { pipe: File::from(read), log, masker, chunk: vec![0; CHUNK], out: Vec::new(), open: true };
+        Ok((pump, write))
+    }
+
+    /// The descriptor to wait on; `None` once every writer has closed it.
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.open.then(|| self.pipe.as_fd())
+    }
+
+    /// Moves one chunk.
+    pub(crate) fn run(&mut self) {
+        self.take();
+    }
+
+    /// The step has ended: moves what is left and what was held back.
+    pub(crate) fn finish(&mut self) {
+        for _ in 0..LAST_CHUNKS {
+            if !self.open || self.take() == Taken::NothingNow {
+                break;
+            }
+        }
+        self.masker.finish(&mut self.out);
+        self.flush();
+    }
+
+    fn take(&mut self) -> Taken {
+        match self.pipe.read(&mut self.chunk) {
+            Ok(0) => {
+                self.open = false;
+                Taken::End
+            }
+            Ok(length) => {
+                self.masker.push(&self.chunk[..length], &mut self.out);
+                self.flush();
+                Taken::Some
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => Taken::Some,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Taken::NothingNow,
+            Err(error) => {
+                super::note(&format!("cannot read the output of a step: {error}"));
+                self.open = false;
+                Taken::End
+            }
+        }
+    }
+
+    /// A full disk must not stop the step for ever: what cannot be written is dropped, and said.
+    fn flush(&mut self) {
+        if let Err(error) = self.log.write_all(&self.out) {
+            super::note(&format!("{} bytes of a log are lost: {error}", self.out.len()));
+        }
+        self.out.clear();
+    }
+}

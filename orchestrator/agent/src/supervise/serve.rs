@@ -1,0 +1,438 @@
+//! The supervisor's loop: waits for requests, ends, output and deadlines, and deals with each at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use haliotis_plugin_api::Exit;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, wait};
+
+use super::connection::Connection;
+use super::records::{End, Found, Identity, Records};
+use super::step::{Launched, Phase, Step, launch};
+use super::tree::{self, Children};
+use super::wire::{Answer, Ask, Reply, Request, Spec};
+use super::{IDLE_LIMIT, note};
+
+/// While something is being killed: how often to look. Most ends are heard of at once by SIGCHLD.
+const KILL_TICK: Duration = Duration::from_millis(10);
+/// Otherwise: how often to see whether the folder is still there and anybody needs us.
+const REST_TICK: Duration = Duration::from_secs(2);
+
+/// What the loop can be woken by.
+#[derive(Clone, Debug)]
+enum Woken {
+    Listener,
+    Signals,
+    Client(u64),
+    Output(String),
+    Adopted(String),
+}
+
+/// All the supervisor's state.
+pub(crate) struct Server {
+    dir: PathBuf,
+    inode: u64,
+    listener: UnixListener,
+    signals: File,
+    null: File,
+    children: Children,
+    records: Records,
+    steps: BTreeMap<String, Step>,
+    /// Ends that the disk would not take; told from memory then.
+    unrecorded: BTreeMap<String, End>,
+    /// Own children that nothing ties to a step, and the steps that ran when they turned up. When the last of those
+    /// ends, so does the stray.
+    strays: BTreeMap<i32, BTreeSet<String>>,
+    clients: BTreeMap<u64, Connection>,
+    next_client: u64,
+    busy_at: Instant,
+}
+
+impl Server {
+    pub(crate) fn new(dir: PathBuf, inode: u64, listener: UnixListener, signals: File) -> std::io::Result<Server> {
+        listener.set_nonblocking(true)?;
+        Ok(Server {
+            records: Records::open(&dir)?,
+            dir,
+            inode,
+            listener,
+            signals,
+            null: File::open("/dev/null")?,
+            children: Children::new(),
+            steps: BTreeMap::new(),
+            unrecorded: BTreeMap::new(),
+            strays: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            next_client: 0,
+            busy_at: Instant::now(),
+        })
+    }
+
+    /// Runs until idle or homeless.
+    pub(crate) fn run(&mut self) -> std::io::Result<()> {
+        let mut looked_at = Instant::now();
+        loop {
+            for woken in self.wait()? {
+                self.handle(&woken);
+            }
+            let now = Instant::now();
+            self.tick(now);
+            if !self.steps.is_empty() || !self.clients.is_empty() {
+                self.busy_at = now;
+            } else if now.duration_since(self.busy_at) >= IDLE_LIMIT {
+                return Ok(());
+            }
+            if now.duration_since(looked_at) >= REST_TICK {
+                looked_at = now;
+                if !self.has_home() {
+                    self.end_all();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Watches what a supervisor before us started.
+    pub(crate) fn adopt_unfinished(&mut self) {
+        for key in self.records.unfinished().unwrap_or_default() {
+            self.adopt(&key);
+        }
+    }
+
+    fn wait(&self) -> std::io::Result<Vec<Woken>> {
+        let mut who = vec![Woken::Listener, Woken::Signals];
+        let mut fds = vec![PollFd::new(&self.listener, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
+        for (id, client) in &self.clients {
+            let flags = if client.is_full() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+            who.push(Woken::Client(*id));
+            fds.push(PollFd::new(&client.stream, flags));
+        }
+        for (key, step) in &self.steps {
+            if let Some(fd) = step.pump.as_ref().and_then(super::pump::Pump::fd) {
+                who.push(Woken::Output(key.clone()));
+                fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
+            }
+            if let (Some(fd), Phase::Running) = (&step.pidfd, step.phase) {
+                who.push(Woken::Adopted(key.clone()));
+                fds.push(PollFd::new(fd, PollFlags::IN));
+            }
+        }
+        let timeout = self.timeout(Instant::now());
+        let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
+        match poll(&mut fds, Some(&timeout)) {
+            Err(rustix::io::Errno::INTR) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(who.into_iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty()).map(|(w, _)| w).collect()),
+        }
+    }
+
+    fn timeout(&self, now: Instant) -> Duration {
+        let next = |step: &Step| match (step.phase, step.kill_at) {
+            (Phase::Draining(_), _) => KILL_TICK,
+            (Phase::Running, Some(at)) => at.saturating_duration_since(now).max(KILL_TICK),
+            (Phase::Running, None) => REST_TICK,
+        };
+        self.steps.values().map(next).min().unwrap_or(REST_TICK).min(REST_TICK)
+    }
+
+    fn handle(&mut self, woken: &Woken) {
+        match woken {
+            Woken::Listener => self.accept(),
+            Woken::Signals => {
+                let mut infos = [0; 1024];
+                while self.signals.read(&mut infos).is_ok_and(|length| length > 0) {}
+                self.reap();
+            }
+            Woken::Client(id) => self.listen_to(*id),
+            Woken::Output(key) => {
+                if let Some(pump) = self.steps.get_mut(key).and_then(|step| step.pump.as_mut()) {
+                    pump.run();
+                }
+            }
+            Woken::Adopted(key) => self.main_ended(key, End::Lost),
+        }
+    }
+
+    fn accept(&mut self) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            match Connection::new(stream) {
+                Ok(client) => {
+                    self.clients.insert(self.next_client, client);
+                    self.next_client += 1;
+                }
+                Err(error) => note(&format!("a client was turned away: {error}")),
+            }
+        }
+    }
+
+    fn listen_to(&mut self, id: u64) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        client.flush();
+        match client.receive() {
+            Ok(requests) => requests.into_iter().for_each(|request| self.answer(id, request)),
+            Err(_) => {
+                self.clients.remove(&id);
+                self.steps.values_mut().for_each(|step| step.waiters.retain(|(client, _)| *client != id));
+            }
+        }
+    }
+
+    fn answer(&mut self, client: u64, Request { id, ask }: Request) {
+        let answer = match ask {
+            Ask::Spawn { key, spec } => Some(self.spawn(&key, spec)),
+            Ask::Wait { key } => match self.steps.get_mut(&key) {
+                Some(step) => {
+                    step.waiters.push((client, id));
+                    None
+                }
+                None => Some(self.told(&key)),
+            },
+            Ask::Kill { key, grace_ms } => Some(self.kill(&key, grace_ms)),
+            Ask::Forget { key } => Some(self.forget(&key)),
+        };
+        if let Some(answer) = answer {
+            self.reply(client, id, answer);
+        }
+    }
+
+    fn reply(&mut self, client: u64, id: u64, answer: Answer) {
+        if let Some(client) = self.clients.get_mut(&client) {
+            client.send(&Reply { id, answer });
+        }
+    }
+
+    fn spawn(&mut self, key: &str, spec: Spec) -> Answer {
+        if self.steps.contains_key(key) || self.unrecorded.contains_key(key) {
+            return Answer::Done;
+        }
+        let program = spec.argv.first().cloned().unwrap_or_default();
+        let refused = |reason: String| Answer::Start { program: program.clone(), reason };
+        if !Records::is_key(key) {
+            return refused(format!("`{key}` cannot be a key: letters, digits, `-`, `_`, `.`; at most 200"));
+        }
+        match self.records.look(key) {
+            Ok(Found::Nothing) => {}
+            Ok(Found::Ended(_)) => return Answer::Done,
+            Ok(Found::Started(_)) => {
+                self.adopt(key);
+                return Answer::Done;
+            }
+            Err(error) => return refused(format!("its record in {} cannot be read: {error}", self.dir.display())),
+        }
+        let record = match self.records.claim(key) {
+            Ok(record) => record,
+            Err(error) => {
+                // A claim whose first line could not be written must not stay: it would say "started".
+                let _ = self.records.unclaim(key);
+                return refused(format!("its record in {} cannot be written: {error}", self.dir.display()));
+            }
+        };
+        match launch(key, spec, &self.null) {
+            Ok(Launched { who, pump }) => {
+                if let Err(error) = self.records.started(&record, who) {
+                    note(&format!("{key}: which process it is cannot be recorded: {error}"));
+                }
+                self.steps.insert(key.to_owned(), Step { record: Some(record), pump, ..Step::new(who) });
+                Answer::Done
+            }
+            Err(reason) => {
+                let _ = self.records.unclaim(key);
+                refused(reason)
+            }
+        }
+    }
+
+    /// Takes over the process of a record without an end.
+    fn adopt(&mut self, key: &str) {
+        let who = match self.records.look(key) {
+            Ok(Found::Started(who)) => who,
+            Ok(Found::Nothing | Found::Ended(_)) | Err(_) => return,
+        };
+        // Without a pid in the record, the leader of a session with the key's marker is the main process.
+        let who = who.or_else(|| {
+            let leads = |process: &tree::Process| process.session == process.who.pid && !process.zombie;
+            tree::all()
+                .iter()
+                .find(|process| leads(process) && tree::marker(process.who.pid).as_deref() == Some(key))
+                .map(|process| process.who)
+        });
+        let pidfd = who.and_then(|who| {
+            let pidfd = pidfd_open(Pid::from_raw(who.pid)?, PidfdFlags::empty()).ok()?;
+            tree::look(who.pid).filter(|process| process.who == who && !process.zombie).map(|_| pidfd)
+        });
+        let gone = pidfd.is_none();
+        let who = who.unwrap_or(Identity { pid: 0, start: 0 });
+        self.steps.insert(key.to_owned(), Step { adopted: true, pidfd, ..Step::new(who) });
+        if gone {
+            self.main_ended(key, End::Lost);
+        }
+    }
+
+    /// What the record tells of a key that is not in the table.
+    fn told(&self, key: &str) -> Answer {
+        if let Some(end) = self.unrecorded.get(key) {
+            return told_as(*end);
+        }
+        if !Records::is_key(key) {
+            return Answer::Unknown;
+        }
+        match self.records.look(key) {
+            Ok(Found::Nothing) => Answer::Unknown,
+            Ok(Found::Ended(end)) => told_as(end),
+            Ok(Found::Started(_)) => Answer::Lost,
+            Err(error) => Answer::Refused { reason: format!("the record of {key} cannot be read: {error}") },
+        }
+    }
+
+    fn kill(&mut self, key: &str, grace_ms: u64) -> Answer {
+        let roots = self.roots(key);
+        let Some(step) = self.steps.get_mut(key) else {
+            return match self.told(key) {
+                Answer::Exit { .. } | Answer::Lost => Answer::Done,
+                other => other,
+            };
+        };
+        let members = tree::members(key, step.who, &roots);
+        step.ask_to_end(&members);
+        step.stop_by(Instant::now() + Duration::from_millis(grace_ms));
+        Answer::Done
+    }
+
+    fn forget(&mut self, key: &str) -> Answer {
+        if self.steps.contains_key(key) {
+            return Answer::Refused { reason: format!("{key} still runs; kill it first") };
+        }
+        self.unrecorded.remove(key);
+        match if Records::is_key(key) { self.records.forget(key) } else { Ok(()) } {
+            Ok(()) => Answer::Done,
+            Err(error) => Answer::Refused { reason: format!("the record of {key} cannot be removed: {error}") },
+        }
+    }
+
+    /// Takes the ends of all children that have ended: main processes, and orphans that became ours.
+    fn reap(&mut self) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            let pid = pid.as_raw_nonzero().get();
+            self.strays.remove(&pid);
+            let own = |step: &Step| step.who.pid == pid && !step.adopted && step.phase == Phase::Running;
+            if let Some(key) = self.steps.iter().find(|(_, step)| own(step)).map(|(key, _)| key.clone()) {
+                self.main_ended(&key, End::Exit(exit(status)));
+            }
+        }
+    }
+
+    fn main_ended(&mut self, key: &str, end: End) {
+        let now = Instant::now();
+        if let Some(step) = self.steps.get_mut(key) {
+            step.main_ended(end, now);
+            self.drain(key, end, now);
+        }
+    }
+
+    /// Deadlines.
+    fn tick(&mut self, now: Instant) {
+        let stopping = self.steps.iter().filter(|(_, step)| step.kill_at.is_some());
+        for key in stopping.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            match self.steps.get(&key).map(|step| step.phase) {
+                Some(Phase::Draining(end)) => self.drain(&key, end, now),
+                Some(Phase::Running) if self.steps[&key].is_due(now) => {
+                    let roots = self.roots(&key);
+                    self.steps[&key].kill_all(&key, &roots);
+                    self.reap();
+                }
+                Some(Phase::Running) | None => {}
+            }
+        }
+    }
+
+    /// One look at what an ended main process left behind; when that is nothing, the end is recorded and told.
+    fn drain(&mut self, key: &str, end: End, now: Instant) {
+        let roots = self.roots(key);
+        let Some(step) = self.steps.get_mut(key) else { return };
+        // All that is left of a child of ours hangs below children of ours: without any, there is nothing to look for.
+        let left = if !step.adopted && roots.is_empty() { Vec::new() } else { tree::members(key, step.who, &roots) };
+        if left.is_empty() {
+            self.finish(key, end);
+        } else if step.is_hopeless(now) {
+            note(&format!("{key}: {} processes survive SIGKILL; its end is reported all the same", left.len()));
+            self.finish(key, end);
+        } else if step.is_due(now) {
+            step.kill_all(key, &roots);
+        } else {
+            step.ask_to_end(&left);
+        }
+    }
+
+    fn finish(&mut self, key: &str, end: End) {
+        let Some(mut step) = self.steps.remove(key) else { return };
+        if let Some(pump) = &mut step.pump {
+            pump.finish();
+        }
+        if let Err(error) = self.records.ended(key, step.record.take(), end) {
+            note(&format!("{key}: its end cannot be recorded: {error}"));
+            self.unrecorded.insert(key.to_owned(), end);
+        }
+        for (client, id) in step.waiters {
+            self.reply(client, id, told_as(end));
+        }
+    }
+
+    /// Orphans among our children that belong to the step.
+    fn roots(&mut self, key: &str) -> BTreeSet<i32> {
+        let mains: BTreeSet<i32> = self.steps.values().map(|step| step.who.pid).collect();
+        let orphans: Vec<i32> = self.children.list().into_iter().filter(|pid| !mains.contains(pid)).collect();
+        orphans.into_iter().filter(|&pid| self.belongs(pid, key)).collect()
+    }
+
+    fn belongs(&mut self, orphan: i32, key: &str) -> bool {
+        if let Some(marked) = tree::marker(orphan).filter(|marked| self.steps.contains_key(marked)) {
+            return marked == key;
+        }
+        let session = tree::look(orphan).map(|process| process.session);
+        if let Some((owner, _)) = self.steps.iter().find(|(_, step)| Some(step.who.pid) == session) {
+            return owner == key;
+        }
+        let steps = &self.steps;
+        let candidates = self.strays.entry(orphan).or_insert_with(|| steps.keys().cloned().collect());
+        candidates.retain(|candidate| steps.contains_key(candidate));
+        // A step that ended while another candidate runs takes no stray along.
+        candidates.is_empty() || (candidates.len() == 1 && candidates.contains(key))
+    }
+
+    /// Whether the folder we were started for is still there.
+    fn has_home(&self) -> bool {
+        std::fs::metadata(&self.dir).is_ok_and(|meta| meta.ino() == self.inode)
+    }
+
+    /// Nobody can ask about these steps any more.
+    fn end_all(&mut self) {
+        note("the folder is gone: every process of it is killed");
+        let keys: Vec<String> = self.steps.keys().cloned().collect();
+        for key in keys {
+            let roots = self.roots(&key);
+            self.steps[&key].kill_all(&key, &roots);
+        }
+    }
+}
+
+fn told_as(end: End) -> Answer {
+    match end {
+        End::Exit(Exit { code, signal }) => Answer::Exit { code, signal },
+        End::Lost => Answer::Lost,
+    }
+}
+
+fn exit(status: WaitStatus) -> Exit {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit { code, signal: None },
+        (None, Some(signal)) => Exit { code: 128 + signal, signal: Some(signal) },
+        // Not asked for, so it does not come: a stopped or continued child.
+        (None, None) => Exit { code: 255, signal: None },
+    }
+}
