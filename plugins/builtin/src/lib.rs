@@ -1,1 +1,67 @@
-//! haliotis-plugin-builtin
+//! The steps every pipeline has: one file per step kind, and the list of them.
+//!
+//! `sh` and `checkout` run processes; all others answer inside the server or agent. Files live below the workspace
+//! alone: paths that leave it are refused, links are not followed.
+
+mod archive;
+mod checkout;
+mod condition;
+mod docs;
+mod echo;
+mod files;
+mod http;
+mod junit;
+mod noop;
+mod process;
+mod read_file;
+mod sh;
+mod sleep;
+mod stash;
+mod stopping;
+mod write_file;
+
+pub use docs::markdown;
+use haliotis_plugin_api::StepRunner;
+
+/// All built-in steps, by name.
+pub const STEPS: &[&dyn StepRunner] = &[
+    &archive::Archive,
+    &checkout::Checkout,
+    &condition::Condition,
+    &echo::Echo,
+    &http::Http,
+    &junit::Junit,
+    &noop::Noop,
+    &read_file::ReadFile,
+    &sh::Sh,
+    &sleep::Sleep,
+    &stash::Stash,
+    &stash::Unstash,
+    &write_file::WriteFile,
+];
+
+/// All built-in steps, by name.
+pub fn steps() -> Vec<&'static dyn StepRunner> {
+    STEPS.to_vec()
+}
+
+#[cfg(test)]
+mod bench;
+
+#[cfg(test)]
+mod tests {
+    use super::STEPS;
+
+    #[test]
+    fn the_list_is_sorted_and_documented() {
+        assert!(STEPS.is_sorted_by_key(|step| step.schema().name));
+        for step in STEPS {
+            let schema = step.schema();
+            assert!(schema.doc.ends_with('.') && !schema.example.is_empty(), "{}", schema.name);
+            for argument in &schema.arguments {
+                assert!(argument.doc.ends_with('.'), "{}: {}", schema.name, argument.name);
+                assert!(!argument.required || argument.default.is_none(), "{}: {}", schema.name, argument.name);
+            }
+        }
+    }
+}
