@@ -13,6 +13,7 @@ mod config;
 pub mod cloudformation;
 mod durable;
 mod error;
+mod params;
 pub mod s3;
 pub mod sagemaker;
 mod server;

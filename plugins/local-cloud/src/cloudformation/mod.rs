@@ -16,4 +16,9 @@ impl CloudFormation {
     ) -> Result<Arc<Self>, OpenError> {
         Ok(Arc::new(Self))
     }
+
+    /// Answers one action.
+    pub(crate) async fn call(&self, action: &str, _params: &crate::params::Params) -> Result<String, crate::AwsError> {
+        Err(crate::AwsError::unknown_operation("CloudFormation", action))
+    }
 }

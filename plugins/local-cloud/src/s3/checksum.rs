@@ -12,7 +12,7 @@ use crate::AwsError;
 /// CRC-32C (Castagnoli), reflected.
 const CRC32C_POLYNOMIAL: u64 = 0x82F6_3B78;
 /// CRC-64/NVME, reflected.
-const CRC64_NVME_POLYNOMIAL: u64 = 0x9A6C_9329_AC4B_CAB5;
+const CRC64_NVME_POLYNOMIAL: u64 = 0x9A6C_9329_AC4B_C9B5;
 
 /// Checksums by algorithm, Base64 as on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,7 @@ impl Algorithm {
 }
 
 /// A checksum in the making.
+#[derive(Clone)]
 pub(crate) enum Hasher {
     Crc32(crc32fast::Hasher),
     Table { state: u64, table: Box<[u64; 256]>, wide: bool },

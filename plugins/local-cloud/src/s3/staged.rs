@@ -18,7 +18,7 @@ pub struct Staged {
     path: PathBuf,
     file: File,
     size: u64,
-    md5: Option<Md5>,
+    md5: Md5,
     hashers: Vec<(Algorithm, Hasher)>,
     kept: bool,
 }
@@ -37,7 +37,7 @@ impl Staged {
         let path = folder.join(format!("{}{}", uuid::Uuid::new_v4().simple(), crate::durable::TEMPORARY));
         let file = File::create_new(&path).map_err(|error| AwsError::io("cannot write", &path, &error))?;
         let hashers = algorithms.iter().map(|algorithm| (*algorithm, Hasher::new(*algorithm))).collect();
-        Ok(Self { path, file, size: 0, md5: Some(Md5::new()), hashers, kept: false })
+        Ok(Self { path, file, size: 0, md5: Md5::new(), hashers, kept: false })
     }
 
     /// Appends bytes.
@@ -51,9 +51,7 @@ impl Staged {
             return Err(AwsError::new(400, "EntityTooLarge", message));
         }
         self.file.write_all(bytes).map_err(|error| self.failed(&error))?;
-        if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
-        }
+        self.md5.update(bytes);
         for (_, hasher) in &mut self.hashers {
             hasher.update(bytes);
         }
@@ -83,13 +81,17 @@ impl Staged {
     }
 
     /// Syncs the bytes to disk and closes the hashes.
-    pub(crate) fn finish(mut self) -> Result<Finished, AwsError> {
+    pub(crate) fn finish(self) -> Result<Finished, AwsError> {
         self.file.sync_all().map_err(|error| self.failed(&error))?;
         let metadata = self.file.metadata().map_err(|error| self.failed(&error))?;
-        let md5_hex = hex::encode(self.md5.take().unwrap_or_default().finalize());
-        let hashers = std::mem::take(&mut self.hashers);
-        let sums = hashers.into_iter().map(|(algorithm, hasher)| (algorithm, to_base64(&hasher.finish()))).collect();
-        Ok(Finished { stamp: Stamp::of(&metadata), staged: self, md5_hex, checksums: Checksums(sums) })
+        let (md5, checksums) = self.hashes();
+        Ok(Finished { stamp: Stamp::of(&metadata), staged: self, md5_hex: hex::encode(md5), checksums })
+    }
+
+    /// MD5 and checksums of the bytes so far.
+    pub(crate) fn hashes(&self) -> (Vec<u8>, Checksums) {
+        let sums = self.hashers.iter().map(|(algorithm, hasher)| (*algorithm, to_base64(&hasher.clone().finish())));
+        (self.md5.clone().finalize().to_vec(), Checksums(sums.collect()))
     }
 
     /// Moves the file to its place.
