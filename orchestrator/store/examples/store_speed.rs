@@ -130,7 +130,11 @@ async fn layers(store: &Arc<SqliteStore>, folder: &Path) {
     for append in appends.drain(..) {
         store.append(vec![append]).await.unwrap().remove(0).unwrap();
     }
-    println!("20 turns of 1,000 entries, {} KiB:          {:?} (bare writes and syncs {bare:?})", bytes / 1024, begin.elapsed());
+    println!(
+        "20 turns of 1,000 entries, {} KiB:          {:?} (bare writes and syncs {bare:?})",
+        bytes / 1024,
+        begin.elapsed()
+    );
     let begin = Instant::now();
     store.load(build).await.unwrap();
     println!("load of them:                                {:?}", begin.elapsed());

@@ -153,3 +153,23 @@ fn summary(id: BuildId, build: &NewBuild) -> BuildSummary {
         parameters: build.parameters.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use haliotis_engine::Catalog;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn refused_writes_change_nothing_until_they_are_let_through() {
+        let store = MemoryStore::new();
+        store.refuse_writes(Some("the disk is full"));
+        let error = store.set_cursor("a", "b").await.unwrap_err();
+        assert!(error.to_string().contains("the disk is full"), "{error}");
+        assert!(store.append(Vec::new()).await.is_err());
+        assert_eq!(store.cursor("a").await.unwrap(), None);
+        store.refuse_writes(None);
+        store.set_cursor("a", "b").await.unwrap();
+        assert_eq!(store.cursor("a").await.unwrap().as_deref(), Some("b"));
+    }
+}

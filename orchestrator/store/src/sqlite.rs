@@ -91,7 +91,10 @@ impl SqliteStore {
     /// Writes a consistent copy to a file that is not there yet, private to its owner, while the store is in use.
     pub async fn backup(&self, to: &Path) -> Result<(), JournalError> {
         let copy_error = |error: &dyn std::fmt::Display| {
-            JournalError::Store(format!("the backup to {} failed: {error}; name a new file in a writable folder", to.display()))
+            JournalError::Store(format!(
+                "the backup to {} failed: {error}; name a new file in a writable folder",
+                to.display()
+            ))
         };
         let file = open::new_private_file(to).map_err(|error| copy_error(&error))?;
         let result = self.vacuum_into(to).await.map_err(|error| copy_error(&error));
@@ -105,7 +108,8 @@ impl SqliteStore {
 
     async fn vacuum_into(&self, to: &Path) -> Result<(), sqlx::Error> {
         // A connection of its own: a reader's is query-only.
-        let mut connection = sqlx::SqliteConnection::connect_with(&open::options(&self.path, open::BUSY_TIMEOUT)).await?;
+        let mut connection =
+            sqlx::SqliteConnection::connect_with(&open::options(&self.path, open::BUSY_TIMEOUT)).await?;
         let target = to.to_string_lossy().into_owned();
         let copied = sqlx::query("VACUUM INTO ?1").bind(target).execute(&mut connection).await;
         connection.close().await?;

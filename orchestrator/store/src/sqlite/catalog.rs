@@ -147,9 +147,8 @@ impl Catalog for SqliteStore {
     }
 
     async fn outbox_due(&self, now: Millis, limit: u32) -> Result<Vec<OutboxRow>, JournalError> {
-        let statement = Statement::new(
-            "SELECT id, build, kind, body, attempts FROM outbox WHERE due <= ?1 ORDER BY id LIMIT ?2",
-        );
+        let statement =
+            Statement::new("SELECT id, build, kind, body, attempts FROM outbox WHERE due <= ?1 ORDER BY id LIMIT ?2");
         self.rows(statement.bind(now.0).bind(i64::from(limit)), outbox_row).await
     }
 
@@ -158,8 +157,7 @@ impl Catalog for SqliteStore {
     }
 
     async fn outbox_failed(&self, id: i64, error: &str, next: Millis) -> Result<(), JournalError> {
-        let statement =
-            Statement::new("UPDATE outbox SET attempts = attempts + 1, error = ?2, due = ?3 WHERE id = ?1");
+        let statement = Statement::new("UPDATE outbox SET attempts = attempts + 1, error = ?2, due = ?3 WHERE id = ?1");
         self.change(statement.bind(id).bind(error).bind(next.0)).await.map(drop)
     }
 }
@@ -243,7 +241,10 @@ mod tests {
             (BuildFilter::default(), "SEARCH builds USING INTEGER PRIMARY KEY"),
             (BuildFilter { pipeline: pipeline.clone(), ..BuildFilter::default() }, "builds_of_pipeline"),
             (BuildFilter { status: Some(BuildStatus::Waiting), ..BuildFilter::default() }, "builds_active"),
-            (BuildFilter { pipeline, status: Some(BuildStatus::Ended), ..BuildFilter::default() }, "builds_of_pipeline"),
+            (
+                BuildFilter { pipeline, status: Some(BuildStatus::Ended), ..BuildFilter::default() },
+                "builds_of_pipeline",
+            ),
         ];
         for (filter, index) in plans {
             let plan: Vec<String> =

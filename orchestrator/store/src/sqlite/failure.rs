@@ -30,7 +30,9 @@ pub(super) fn explain(path: &Path, error: &sqlx::Error) -> String {
     let file = path.display();
     match primary_code(error) {
         Some(code::FULL) => {
-            format!("the disk that holds {file} is full; free some space, the next write then goes through without a restart")
+            format!(
+                "the disk that holds {file} is full; free some space, the next write then goes through without a restart"
+            )
         }
         Some(code::BUSY | code::LOCKED) => format!(
             "{file} is locked by another process (a sqlite3 shell, a copy, a second server); end it, the next write then \
@@ -40,7 +42,9 @@ pub(super) fn explain(path: &Path, error: &sqlx::Error) -> String {
             format!("{file} is read-only; make the file and its folder writable for this user, or remount the disk")
         }
         Some(code::CORRUPT | code::NOTADB) => {
-            format!("{file} is damaged ({error}); stop the server, run `haliotis doctor`, and restore the file from a backup")
+            format!(
+                "{file} is damaged ({error}); stop the server, run `haliotis doctor`, and restore the file from a backup"
+            )
         }
         Some(code::IOERR) => {
             format!("reading or writing {file} failed ({error}); look at the disk's health and free space")
@@ -49,8 +53,12 @@ pub(super) fn explain(path: &Path, error: &sqlx::Error) -> String {
             format!("{file} cannot be opened ({error}); see that it is there and that this user may read and write it")
         }
         Some(code::NOMEM) => format!("no memory left to work on {file}; free some, or give the server more"),
-        Some(code::TOOBIG) => format!("a record is too large for {file} ({error}); put large results into files or objects"),
-        Some(code::CONSTRAINT) => format!("{file} refused a record ({error}); this is a mistake in Haliotis, please report it"),
+        Some(code::TOOBIG) => {
+            format!("a record is too large for {file} ({error}); put large results into files or objects")
+        }
+        Some(code::CONSTRAINT) => {
+            format!("{file} refused a record ({error}); this is a mistake in Haliotis, please report it")
+        }
         _ => format!("{file}: {error}; if it happens again, stop the server and run `haliotis doctor`"),
     }
 }
@@ -58,6 +66,11 @@ pub(super) fn explain(path: &Path, error: &sqlx::Error) -> String {
 /// Whether the file itself is broken.
 pub(super) fn is_damage(error: &sqlx::Error) -> bool {
     matches!(primary_code(error), Some(code::CORRUPT | code::NOTADB))
+}
+
+/// Whether another process has a lock that passes.
+pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+    matches!(primary_code(error), Some(code::BUSY | code::LOCKED))
 }
 
 /// Whether the connection is in doubt after this error, so that the next write should have a new one.

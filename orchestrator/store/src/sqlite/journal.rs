@@ -8,11 +8,11 @@ use haliotis_model::{BuildId, NewBuild};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+use super::SqliteStore;
 use super::append::{NewTurn, encode};
 use super::read::number;
 use super::statement::Statement;
 use super::writer::{Done, Work};
-use super::SqliteStore;
 
 /// A build ready to be written.
 pub(super) struct NewBuildRow {

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
@@ -17,6 +17,8 @@ use crate::{data_dir, migrations};
 
 /// How long a write waits for a lock of another process before it is refused.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries to get such a lock at open.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Readers at most. Each is a thread; reads are short, so more would only wait for the same two or four cores.
 const READERS: u32 = 4;
 /// How long a read waits for one of them before it fails.
@@ -66,7 +68,6 @@ pub(super) struct Opened {
 
 /// Opens, checks and migrates.
 pub(super) async fn open(path: &Path, busy: Duration) -> Result<Opened, OpenError> {
-    let failed = |error: sqlx::Error| OpenError::Failed(failure::explain(path, &error));
     prepare_file(path).map_err(|error| {
         OpenError::Failed(format!(
             "{} cannot be opened ({error}); make the file and its folder writable for this user, or name another data folder",
@@ -74,9 +75,10 @@ pub(super) async fn open(path: &Path, busy: Duration) -> Result<Opened, OpenErro
         ))
     })?;
     let options = options(path, busy);
-    let mut writer = SqliteConnection::connect_with(&options).await.map_err(failed)?;
-    let version = version(&mut writer, path).await?;
-    prepare_schema(&mut writer, version).await.map_err(failed)?;
+    let mut writer = SqliteConnection::connect_with(&options)
+        .await
+        .map_err(|error| OpenError::Failed(failure::explain(path, &error)))?;
+    prepare_schema(&mut writer, path, busy).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(READER_TIMEOUT)
@@ -123,7 +125,8 @@ async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, 
     )
     .fetch_one(connection)
     .await;
-    let read = row.and_then(|row| Ok((row.try_get::<i64, _>(0)?, row.try_get::<i64, _>(1)?, row.try_get::<bool, _>(2)?)));
+    let read =
+        row.and_then(|row| Ok((row.try_get::<i64, _>(0)?, row.try_get::<i64, _>(1)?, row.try_get::<bool, _>(2)?)));
     let (application, version, filled) = read.map_err(|error| OpenError::Failed(failure::explain(path, &error)))?;
     let known = migrations::newest();
     match (filled, application == migrations::APPLICATION_ID) {
@@ -134,7 +137,24 @@ async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, 
     }
 }
 
-async fn prepare_schema(connection: &mut SqliteConnection, version: i64) -> Result<(), sqlx::Error> {
+/// Two servers may open a new file at once: one makes the schema, the other finds it made and is content. SQLite does not
+/// wait for the lock that a change to WAL mode takes, so this does.
+async fn prepare_schema(connection: &mut SqliteConnection, path: &Path, busy: Duration) -> Result<(), OpenError> {
+    let begin = Instant::now();
+    loop {
+        let found = version(connection, path).await?;
+        let Err(error) = migrate(connection, found).await else { return Ok(()) };
+        // SQLite may have rolled back already, and then says that no transaction is active.
+        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
+        let made_by_another = version(connection, path).await? != found;
+        if !made_by_another && (!failure::is_busy(&error) || begin.elapsed() > busy) {
+            return Err(OpenError::Failed(failure::explain(path, &error)));
+        }
+        tokio::time::sleep(BUSY_PAUSE).await;
+    }
+}
+
+async fn migrate(connection: &mut SqliteConnection, version: i64) -> Result<(), sqlx::Error> {
     sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
     match migrations::script_from(version) {
         Some(script) => sqlx::raw_sql(AssertSqlSafe(script)).execute(connection).await.map(|_| ()),

@@ -5,9 +5,9 @@ use std::fmt::Display;
 use haliotis_engine::JournalError;
 use haliotis_model::{BuildId, BuildResult, BuildSummary, Millis};
 use serde::de::DeserializeOwned;
+use sqlx::Row;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteRow};
-use sqlx::Row;
 
 use super::statement::Statement;
 use super::{SqliteStore, words};

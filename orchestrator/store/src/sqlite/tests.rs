@@ -55,6 +55,12 @@ async fn outsider(store: &SqliteStore) -> sqlx::SqliteConnection {
     sqlx::SqliteConnection::connect_with(&open::options(store.path(), Duration::from_millis(50))).await.unwrap()
 }
 
+async fn outsider_runs(store: &SqliteStore, text: &'static str) {
+    let mut other = outsider(store).await;
+    sqlx::query(text).execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn all_its_files_are_private() {
     let (folder, store) = open().await;
@@ -74,17 +80,22 @@ async fn all_its_files_are_private() {
 async fn a_newer_a_foreign_and_a_broken_file_are_refused_and_left_alone() {
     let (_folder, store) = open().await;
     let path = store.path().to_owned();
-    sqlx::query("PRAGMA user_version = 99").execute(&mut outsider(&store).await).await.unwrap();
+    outsider_runs(&store, "PRAGMA user_version = 99").await;
     store.close().await;
     let before = fs::read(&path).unwrap();
     let error = SqliteStore::open(&path).await.unwrap_err();
-    assert!(matches!(error, OpenError::Newer { found: 99, known, .. } if known == crate::migrations::newest()), "{error}");
+    assert!(
+        matches!(error, OpenError::Newer { found: 99, known, .. } if known == crate::migrations::newest()),
+        "{error}"
+    );
     assert!(!error.to_string().contains('\n'), "{error}");
+    assert!(fs::read(&path).unwrap() == before);
 
-    sqlx::query("PRAGMA application_id = 7").execute(&mut outsider(&store).await).await.unwrap();
+    outsider_runs(&store, "PRAGMA application_id = 7").await;
+    let before = fs::read(&path).unwrap();
     let error = SqliteStore::open(&path).await.unwrap_err();
     assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
-    assert_eq!(fs::read(&path).unwrap().len(), before.len());
+    assert!(fs::read(&path).unwrap() == before);
 
     fs::write(&path, b"this is a letter to my aunt, and no database at all\n".repeat(100)).unwrap();
     let error = SqliteStore::open(&path).await.unwrap_err().to_string();
@@ -92,6 +103,24 @@ async fn a_newer_a_foreign_and_a_broken_file_are_refused_and_left_alone() {
 
     let error = SqliteStore::open(&path.join("below/haliotis.db")).await.unwrap_err().to_string();
     assert!(error.contains("cannot be opened") && error.contains("data folder"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_file_may_be_opened_by_several_at_once() {
+    for _ in 0..10 {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("haliotis.db");
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..4 {
+            let path = path.clone();
+            tasks.spawn(
+                async move { SqliteStore::open(&path).await.unwrap().create(new_build("")).await.unwrap().number },
+            );
+        }
+        let mut numbers = tasks.join_all().await;
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2, 3, 4]);
+    }
 }
 
 #[tokio::test]
@@ -131,11 +160,8 @@ async fn a_file_that_may_not_be_written_says_so() {
 #[tokio::test]
 async fn one_bad_record_of_a_group_fails_nobody_else_and_the_connection_is_made_anew() {
     let (_folder, store) = open().await;
-    let (bad, one, two) = tokio::join!(
-        store.change(sql("this is not sql")),
-        store.create(new_build("1")),
-        store.create(new_build("2")),
-    );
+    let (bad, one, two) =
+        tokio::join!(store.change(sql("this is not sql")), store.create(new_build("1")), store.create(new_build("2")),);
     assert!(bad.is_err());
     assert_eq!([one.unwrap().number, two.unwrap().number], [1, 2]);
     store.set_cursor("a", "b").await.unwrap();

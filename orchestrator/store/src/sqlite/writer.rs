@@ -75,7 +75,11 @@ pub(super) struct Job {
 }
 
 /// Starts the writer on the current runtime. It ends with `Work::Close`, or when every sender is gone.
-pub(super) fn spawn(path: Arc<PathBuf>, options: SqliteConnectOptions, connection: SqliteConnection) -> mpsc::Sender<Job> {
+pub(super) fn spawn(
+    path: Arc<PathBuf>,
+    options: SqliteConnectOptions,
+    connection: SqliteConnection,
+) -> mpsc::Sender<Job> {
     let (sender, jobs) = mpsc::channel(QUEUE);
     let writer = Writer { path, options, connection: Some(connection) };
     tokio::spawn(writer.run(jobs));
@@ -175,6 +179,12 @@ fn refuse(group: Vec<Job>, reason: &str) {
 }
 
 async fn transact(connection: &mut SqliteConnection, work: &[&Work]) -> Result<Vec<Done>, sqlx::Error> {
+    if let [Work::Append(turns)] = work
+        && let [turn] = turns.as_slice()
+        && append::write_lone(connection, turn).await?
+    {
+        return Ok(vec![Done::Appended(vec![Ok(())])]);
+    }
     // The write lock comes first: what is read from here on, the fences above all, holds until the commit.
     let turns: Vec<&NewTurn> = work
         .iter()

@@ -3,9 +3,11 @@
 //! The test starts this same binary again as the writer (`HALIOTIS_CRASH_FILE` names the file). The writer says on its
 //! output what was acknowledged; the test kills it at some moment, opens the file, and compares.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use haliotis_engine::Journal;
@@ -16,7 +18,7 @@ use crate::fixtures::{append, new_build, turn};
 
 const FILE: &str = "HALIOTIS_CRASH_FILE";
 /// Pairs of builds; the two of a pair get each turn in one append.
-const PAIRS: u32 = 6;
+const PAIRS: usize = 6;
 
 /// The writer. Does nothing when run as a test among others.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -40,30 +42,39 @@ async fn writer() {
     tasks.join_all().await;
 }
 
-/// Runs the writer for a while, kills it, and answers what it said: the last acknowledged turn of each pair.
-fn run_and_kill(file: &Path, after: Duration) -> Vec<(BuildId, BuildId, u64)> {
+/// The last acknowledged turn of each pair.
+type Said = BTreeMap<(BuildId, BuildId), u64>;
+
+/// Runs the writer until each pair got on, and for a while more, kills it, and answers what it said.
+fn run_and_kill(file: &Path, after: Duration) -> Said {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "crash::writer", "--nocapture"])
         .env(FILE, file)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let output = child.stdout.take().unwrap();
+    let output = BufReader::new(child.stdout.take().unwrap());
+    let (all_said, all_heard) = mpsc::channel();
     let reader = std::thread::spawn(move || {
-        let mut last = std::collections::BTreeMap::new();
-        for line in BufReader::new(output).lines().map_while(Result::ok) {
+        let mut said = Said::new();
+        for line in output.lines().map_while(Result::ok) {
             let words: Vec<&str> = line.split(' ').collect();
             if let ["ack", one, two, seq] = words.as_slice() {
                 let builds = (BuildId(one.parse().unwrap()), BuildId(two.parse().unwrap()));
-                last.insert(builds, seq.parse::<u64>().unwrap());
+                said.insert(builds, seq.parse().unwrap());
+                if said.len() == PAIRS {
+                    let _ = all_said.send(());
+                }
             }
         }
-        last
+        said
     });
+    let started = all_heard.recv_timeout(Duration::from_secs(30));
     std::thread::sleep(after);
     child.kill().unwrap();
     child.wait().unwrap();
-    reader.join().unwrap().into_iter().map(|((one, two), seq)| (one, two, seq)).collect()
+    started.unwrap();
+    reader.join().unwrap()
 }
 
 #[tokio::test]
@@ -71,12 +82,11 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("haliotis.db");
     let mut acknowledged = 0;
-    for millis in [300, 500, 1_100] {
+    for millis in [20, 200, 900] {
         let said = run_and_kill(&file, Duration::from_millis(millis));
-        assert_eq!(said.len(), PAIRS as usize, "each pair got on within {millis} ms");
         let store = SqliteStore::open(&file).await.unwrap();
         assert_eq!(store.check().await.unwrap(), Vec::<String>::new());
-        for (one, two, last) in said {
+        for ((one, two), last) in said {
             acknowledged += last;
             let (_, turns) = store.load(one).await.unwrap();
             let count = turns.len() as u64;
@@ -87,5 +97,5 @@ async fn kill_9_loses_nothing_that_was_acknowledged() {
         }
         store.close().await;
     }
-    assert!(acknowledged > 200, "the writer was busy when it was killed, {acknowledged}");
+    assert!(acknowledged > 50, "the writer was busy when it was killed: {acknowledged}");
 }

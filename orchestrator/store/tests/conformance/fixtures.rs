@@ -46,7 +46,10 @@ pub(crate) fn turn(number: u64) -> Turn {
     Turn {
         at: Millis(2_000 + i64::try_from(number).unwrap()),
         events: vec![Event::TimerFired { id: id.clone() }],
-        commands: vec![Command::StartStep(Call::new(id.clone(), "sh")), Command::Say { text: format!("\"{number}\"\n") }],
+        commands: vec![
+            Command::StartStep(Call::new(id.clone(), "sh")),
+            Command::Say { text: format!("\"{number}\"\n") },
+        ],
         marks: vec![Mark::Granted { id, attempt: 1, agent: "here".to_owned() }],
     }
 }

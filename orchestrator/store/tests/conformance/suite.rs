@@ -81,7 +81,8 @@ pub(crate) async fn a_fenced_turn_changes_nothing_and_the_others_are_written(sub
 pub(crate) async fn several_turns_of_one_build_may_be_in_one_append(subject: Subject) {
     let store = subject.open().await;
     let build = store.create(new_build("a")).await.unwrap().id;
-    let results = store.append(vec![append(build, 0), append(build, 1), append(build, 1), append(build, 2)]).await.unwrap();
+    let results =
+        store.append(vec![append(build, 0), append(build, 1), append(build, 1), append(build, 2)]).await.unwrap();
     let taken: Vec<bool> = results.iter().map(Result::is_ok).collect();
     assert_eq!(taken, [true, true, false, true]);
     assert_eq!(store.load(build).await.unwrap().1, [turn(1), turn(2), turn(3)]);
@@ -167,7 +168,10 @@ pub(crate) async fn lists_are_newest_first_filtered_and_paged(subject: Subject) 
     let before = Some(BuildId(101));
     assert_eq!(ids(BuildFilter { before, limit: 3, ..BuildFilter::default() }).await, [100, 99, 98]);
     let pipeline = Some("a".to_owned());
-    assert_eq!(ids(BuildFilter { pipeline: pipeline.clone(), limit: 3, ..BuildFilter::default() }).await, [598, 595, 592]);
+    assert_eq!(
+        ids(BuildFilter { pipeline: pipeline.clone(), limit: 3, ..BuildFilter::default() }).await,
+        [598, 595, 592]
+    );
     let ended = Some(BuildStatus::Ended);
     assert_eq!(ids(BuildFilter { status: ended, limit: 2, ..BuildFilter::default() }).await, [599, 597]);
     let queued = BuildFilter { pipeline, status: Some(BuildStatus::Queued), before, limit: 2 };
