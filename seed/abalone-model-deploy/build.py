@@ -105,6 +105,20 @@ def export(package, args):
     write(args.output_dir / "model-package.json", summary)
 
 
+def tell(package, path):
+    """Outputs of the pipeline's step, one `name=value` per line, for the question that a person is asked."""
+    metadata = package.get("CustomerMetadataProperties", {})
+    outputs = {
+        "model-package": package["ModelPackageArn"],
+        "group": package.get("ModelPackageGroupName", ""),
+        "version": package.get("ModelPackageVersion", ""),
+        "registered-mse": metadata.get("mse", "unknown"),
+        "commit": metadata.get("commit", "unknown"),
+    }
+    with open(path, "a", encoding="utf-8") as file:
+        file.writelines("%s=%s\n" % pair for pair in outputs.items())
+
+
 def build(client_of, args):
     """The whole step. `client_of(service, region)` makes the clients, so that a test can pass its own."""
     region = region_of(args.model_package_arn)
@@ -141,10 +155,14 @@ def arguments():
 def main():
     args = arguments()
     try:
-        for name in ("model_package_arn", "model_execution_role", "s3_bucket"):
+        if not args.model_package_arn:
+            raise Refused("no model package: approve one, or run with -p ModelPackageArn=ARN")
+        for name in ("model_execution_role", "s3_bucket"):
             if not getattr(args, name):
                 raise Refused("no %s: give --%s" % (name.replace("_", " "), name.replace("_", "-")))
         package = build(boto_client, args)
+        if os.environ.get("HALIOTIS_OUTPUT"):
+            tell(package, os.environ["HALIOTIS_OUTPUT"])
     except Refused as refused:
         sys.exit("build.py: %s" % refused)
     metadata = package.get("CustomerMetadataProperties", {})

@@ -1,7 +1,6 @@
 //! Hears and answers git hosts.
 //!
-//! - [`ls_remote`] asks a repository where a branch is; [`definition_at`] reads a file of it at a commit;
-//!   [`checkout`] puts a commit into a workspace.
+//! - [`ls_remote`] asks a repository where a branch is; [`definition_at`] reads a file of it at a commit.
 //! - [`webhook`] verifies and parses what hosts send, without any IO.
 //! - [`git`] is the one place of the project that starts the `git` program; it does all that touches the network.
 //!   Reading is git2's work, on bare mirrors below a cache folder ([`Mirror`]).
@@ -18,7 +17,6 @@ mod poll;
 #[cfg(test)]
 mod testing;
 pub mod webhook;
-mod workspace;
 
 pub use address::{RepoUrl, Transport, same_repo};
 pub use credential::Credential;
@@ -26,4 +24,3 @@ pub use error::ScmError;
 pub use mirror::{CommitInfo, Mirror, commit_at, definition_at};
 pub use poll::ls_remote;
 pub use webhook::{HookError, Host, Push, ScmEvent};
-pub use workspace::checkout;

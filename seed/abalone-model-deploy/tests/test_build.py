@@ -92,6 +92,13 @@ class Build(unittest.TestCase):
             build.build(Registry(CustomerMetadataProperties={}), self.args())
         build.build(Registry(CustomerMetadataProperties={}), self.args(heldout_uri="s3://other/rows.csv"))
 
+    def test_the_outputs_of_the_step_are_told(self):
+        with tempfile.NamedTemporaryFile("r") as file:
+            build.tell(Registry(ModelPackageGroupName="abalone").package, file.name)
+            lines = file.read().splitlines()
+        wanted = ["model-package=" + ARN, "group=abalone", "version=7", "registered-mse=4.7", "commit=unknown"]
+        self.assertEqual(lines, wanted)
+
     def test_bad_names_are_refused(self):
         for arn in ("", "abalone/7", "arn:aws:s3:::bucket/model-package/x"):
             with self.assertRaisesRegex(build.Refused, "not the ARN"):
