@@ -1,1 +1,84 @@
-//! haliotis-server
+//! Shows: the pages, the JSON API, the live streams and the door for webhooks.
+//!
+//! The server asks the [`Engine`](haliotis_engine::Engine) and the [`Catalog`](haliotis_engine::Catalog); what it needs
+//! of the other edges it names as small traits in [`edges`], and the binary supplies them. It decides nothing about
+//! builds. Pages are HTML from templates inside the binary and work without JavaScript; the scripts only refresh them.
+//!
+//! **Invariants.** No GET changes state. No page and no answer names a foreign origin. Text that came from a person, a
+//! repository or a log reaches a page escaped, whatever it holds. Nothing is done at start but binding routes.
+
+#![forbid(unsafe_code)]
+
+mod ansi;
+mod api;
+mod assets;
+mod chart;
+pub mod edges;
+mod error;
+mod graph;
+mod guard;
+mod identity;
+mod lines;
+mod live;
+mod overview;
+mod pages;
+mod state;
+mod words;
+
+pub use api::document;
+pub use edges::{
+    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, EndpointInfo, HookAnswer, Hooks, LogChunk, Logs,
+    ModelGroup, ModelPackage, Models,
+};
+pub use state::{AppState, Edges, ServerConfig};
+
+use std::future::Future;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+/// Open requests get this long after the stop was asked for; live streams are closed at once.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// All routes, with the guards in front of them.
+pub fn router(state: AppState) -> Router {
+    let (api, _) = api::routes().split_for_parts();
+    let routes = Router::new()
+        .merge(api)
+        .merge(api::unlisted())
+        .merge(live::routes())
+        .merge(pages::routes())
+        .fallback(pages::not_found)
+        .with_state(state.clone());
+    guard::wrap(routes, state).merge(assets::routes())
+}
+
+/// Serves until `shutdown` completes, then lets open requests end.
+///
+/// # Errors
+/// When the listener fails for good.
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let stopping = state.clone();
+    let mut stopped = state.stopping();
+    let app = router(state);
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+        shutdown.await;
+        stopping.stop();
+    });
+    let late = async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        ended = server => ended,
+        () = late => {
+            tracing::warn!("some requests did not end in {GRACE:?} after the stop; they are cut");
+            Ok(())
+        }
+    }
+}

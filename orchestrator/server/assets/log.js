@@ -1,0 +1,84 @@
+// The live log. The server sends lines that are escaped and coloured already; this file only puts them in place.
+
+// Lines kept on the page; the raw log has all of them.
+const KEPT = 5000;
+
+const log = document.getElementById("log");
+const follow = document.getElementById("follow");
+const wrap = document.getElementById("wrap");
+const size = document.getElementById("log-size");
+
+function row(number, html) {
+  const item = document.createElement("li");
+  item.id = `L${number}`;
+  const link = document.createElement("a");
+  link.href = `${log.dataset.url}&line=${number}#L${number}`;
+  link.textContent = number;
+  link.setAttribute("aria-label", `Line ${number}`);
+  const code = document.createElement("code");
+  code.innerHTML = html;
+  item.append(link, code);
+  return item;
+}
+
+const toEnd = () => {
+  if (follow.checked) log.scrollTop = log.scrollHeight;
+};
+
+let partial;
+
+function add({ first, lines, partial: rest, skipped }) {
+  document.getElementById("log-empty")?.remove();
+  if (skipped) log.replaceChildren();
+  partial?.remove();
+  partial = undefined;
+  const rows = document.createDocumentFragment();
+  lines.forEach((html, at) => rows.append(row(first + at, html)));
+  if (rest) {
+    partial = row(first + lines.length, rest);
+    partial.classList.add("open");
+    rows.append(partial);
+  }
+  log.append(rows);
+  while (log.childElementCount > KEPT) log.firstElementChild.remove();
+  size.textContent = `${first + lines.length - 1 + (rest ? 1 : 0)} lines`;
+  toEnd();
+}
+
+function mark() {
+  for (const old of log.querySelectorAll(".marked")) old.classList.remove("marked");
+  const line = /^#L\d+$/.test(location.hash) && document.getElementById(location.hash.slice(1));
+  if (!line) return;
+  line.classList.add("marked");
+  follow.checked = false;
+  line.scrollIntoView({ block: "center" });
+}
+
+if (log) {
+  for (const label of document.querySelectorAll("[data-follow-label], [data-wrap-label]")) label.hidden = false;
+  document.querySelector("[data-follow-label]").hidden = !log.dataset.stream;
+  wrap.addEventListener("change", () => log.classList.toggle("wrap-lines", wrap.checked));
+  follow.addEventListener("change", toEnd);
+  // Who scrolls up wants to read; who comes back to the end wants to follow.
+  log.addEventListener("wheel", (event) => { if (event.deltaY < 0) follow.checked = false; }, { passive: true });
+  log.addEventListener("scroll", () => {
+    if (log.scrollHeight - log.scrollTop - log.clientHeight < 4 && log.dataset.stream) follow.checked = true;
+  });
+  // A click on a number of this page marks the line in place; elsewhere the link loads it.
+  log.addEventListener("click", (event) => {
+    const link = event.target.closest("li > a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    history.replaceState(null, "", link.href);
+    mark();
+  });
+  addEventListener("hashchange", mark);
+  if (log.dataset.stream) {
+    const source = new EventSource(log.dataset.stream);
+    source.addEventListener("lines", (event) => add(JSON.parse(event.data)));
+    source.addEventListener("end", () => source.close());
+    addEventListener("pagehide", () => source.close());
+  }
+  toEnd();
+  mark();
+}

@@ -1,0 +1,193 @@
+//! What the server asks of the edges it may not name: logs, artifacts, models, git hosts, and the making of builds.
+//!
+//! The binary implements these over store, scm and the AWS plugin. Each method is one question; none keeps the caller
+//! waiting for a build.
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use haliotis_engine::Created;
+use haliotis_flow::Diagnostic;
+use haliotis_model::{BuildId, Millis, Object, Pipeline, StepId, StepKey};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why an edge did not do it. Every message says what, where, and what to do next.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum EdgeError {
+    /// There is no such thing: 404.
+    #[error("{0}")]
+    NotFound(String),
+    /// It is there, but this cannot be done to it now: 409.
+    #[error("{0}")]
+    Conflict(String),
+    /// What was given is not right: 422.
+    #[error("{0}")]
+    Invalid(String),
+    /// A definition has errors, all of them: 422.
+    #[error("the definition has {} problem(s)", .0.len())]
+    Definition(Vec<Diagnostic>),
+    /// The other side does not answer: 503.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// A piece of a log.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LogChunk {
+    /// The bytes from the offset asked for; empty at the end.
+    pub bytes: Vec<u8>,
+    /// Bytes there are by now.
+    pub total: u64,
+}
+
+/// Reads what steps printed. Bytes once given never change.
+#[async_trait]
+pub trait Logs: Send + Sync {
+    /// At most `limit` bytes from `offset`. A step that printed nothing yet has an empty log, not an error.
+    async fn read(&self, key: &StepKey, offset: u64, limit: usize) -> Result<LogChunk, EdgeError>;
+}
+
+/// A file that a build kept.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct ArtifactInfo {
+    /// Its path in the build, with `/`.
+    pub path: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 in hexadecimal; empty where it is not known.
+    pub sha256: String,
+}
+
+/// An open artifact.
+pub struct ArtifactBody {
+    /// Bytes.
+    pub size: u64,
+    /// The content.
+    pub reader: Pin<Box<dyn tokio::io::AsyncRead + Send>>,
+}
+
+/// Keeps files of builds.
+#[async_trait]
+pub trait Artifacts: Send + Sync {
+    /// All of a build, by path.
+    async fn list(&self, build: BuildId) -> Result<Vec<ArtifactInfo>, EdgeError>;
+    /// One of them. The implementation resolves `path` among the listed ones and never outside.
+    async fn open(&self, build: BuildId, path: &str) -> Result<ArtifactBody, EdgeError>;
+}
+
+/// A model package group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct ModelGroup {
+    /// Its name.
+    pub name: String,
+    /// Its ARN.
+    pub arn: String,
+    /// One line.
+    pub description: String,
+    /// When it was made, milliseconds since 1970.
+    pub created_at: i64,
+}
+
+/// One version of a model.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct ModelPackage {
+    /// Its ARN.
+    pub arn: String,
+    /// Its group's name.
+    pub group: String,
+    /// Counted from 1.
+    pub version: u32,
+    /// `PendingManualApproval`, `Approved` or `Rejected`.
+    pub status: String,
+    /// When it was made, milliseconds since 1970.
+    pub created_at: i64,
+    /// Numbers of its evaluation, by name, as `mse`.
+    pub metrics: BTreeMap<String, f64>,
+    /// Who decided; empty while nobody did.
+    pub decided_by: String,
+    /// Why.
+    pub reason: String,
+    /// When, milliseconds since 1970.
+    pub decided_at: Option<i64>,
+    /// The build that made it, where that is known.
+    pub build: Option<i64>,
+    /// Where the model lies, an `s3://` URL.
+    pub model_data: String,
+}
+
+/// Something that answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct EndpointInfo {
+    /// Its name.
+    pub name: String,
+    /// As `InService`, `Creating`, `Failed`.
+    pub status: String,
+    /// Why it failed.
+    pub failure: String,
+    /// The model package it serves; empty where that is not known.
+    pub model_package: String,
+    /// When it was made, milliseconds since 1970.
+    pub created_at: i64,
+    /// When it was changed last.
+    pub updated_at: i64,
+}
+
+/// The model registry and what serves from it.
+#[async_trait]
+pub trait Models: Send + Sync {
+    /// All groups, by name.
+    async fn groups(&self) -> Result<Vec<ModelGroup>, EdgeError>;
+    /// The packages of a group, newest version first.
+    async fn packages(&self, group: &str) -> Result<Vec<ModelPackage>, EdgeError>;
+    /// Approves or rejects (`Approved`, `Rejected`), records who and why in the audit trail, and lets what waits for it
+    /// begin. Answers the package as it stands then.
+    async fn set_approval(&self, arn: &str, status: &str, by: &str, reason: &str) -> Result<ModelPackage, EdgeError>;
+    /// All endpoints, by name.
+    async fn endpoints(&self) -> Result<Vec<EndpointInfo>, EdgeError>;
+}
+
+/// What needs more than the engine: a definition read from a repository, for one.
+#[async_trait]
+pub trait Actions: Send + Sync {
+    /// Starts a build of a pipeline. `parameters` are those given; defaults are filled in behind this. `once`: at most
+    /// one build is ever made for a key.
+    async fn start_build(
+        &self,
+        pipeline: &str,
+        parameters: Object,
+        by: &str,
+        once: Option<String>,
+    ) -> Result<Created, EdgeError>;
+    /// Adds or replaces a pipeline; reads its definition where a repository holds it.
+    async fn put_pipeline(&self, pipeline: Pipeline, by: &str) -> Result<Pipeline, EdgeError>;
+}
+
+/// The answer to a git host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HookAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// One line for the host's delivery log.
+    pub message: String,
+}
+
+/// Hears git hosts. A 2xx answer means: on disk.
+#[async_trait]
+pub trait Hooks: Send + Sync {
+    /// Verifies and records one delivery.
+    async fn receive(&self, host: &str, headers: &HeaderMap, body: Bytes) -> HookAnswer;
+}
+
+/// A step's key from its parts.
+pub(crate) fn key(build: BuildId, step: &str, attempt: u32) -> StepKey {
+    StepKey { build, step: StepId::new(step), attempt }
+}
+
+/// Milliseconds of an edge as the model's.
+pub(crate) fn millis(at: i64) -> Millis {
+    Millis(at)
+}

@@ -1,0 +1,369 @@
+//! A build: its picture, its steps over time, why it started, what it asks, what it gave.
+
+use askama::Template;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use haliotis_engine::{BuildView, InputView, NodeView};
+use haliotis_flow::NodeKind;
+use haliotis_model::{BuildId, Cause, Decision, Millis, Object};
+
+use super::picture::{self, Picture, picture};
+use super::pipeline::Field;
+use super::{Markup, Page, badge, cloud, respond, time, took};
+use crate::edges::ArtifactInfo;
+use crate::error::Failed;
+use crate::graph::Direction;
+use crate::state::AppState;
+use crate::words;
+
+/// Lines of the journal on its page; the text has them all.
+const JOURNAL_LINES: usize = 2_000;
+/// Rows of a list on this page; the API has them all.
+const ROWS_MAX: usize = 2_000;
+
+#[derive(Template)]
+#[template(path = "build.html")]
+struct BuildPage {
+    page: Page,
+    id: BuildId,
+    pipeline: String,
+    pipeline_url: String,
+    number: u32,
+    badge: Markup,
+    ended: bool,
+    message: String,
+    causes: Vec<Link>,
+    created: Markup,
+    took: Markup,
+    questions: Vec<Question>,
+    answers: Vec<Answered>,
+    failures: Vec<Link>,
+    across: Option<Picture>,
+    down: Option<Picture>,
+    summary: String,
+    rows: Vec<Row>,
+    more_rows: usize,
+    facts: Vec<(&'static str, String)>,
+    parameters: Vec<(String, String)>,
+    outputs: Vec<(String, String)>,
+    artifacts: Vec<Artifact>,
+    lines: Vec<(String, String)>,
+    user: String,
+}
+
+/// A sentence, with or without a place to go.
+struct Link {
+    text: String,
+    url: String,
+    detail: String,
+}
+
+/// An open question.
+struct Question {
+    step: String,
+    name: String,
+    message: String,
+    ok: String,
+    approvers: String,
+    reason_required: bool,
+    digest: String,
+    short: String,
+    binds: Vec<Link>,
+    fields: Vec<Field>,
+    since: Markup,
+}
+
+/// A closed one.
+struct Answered {
+    name: String,
+    message: String,
+    verdict: &'static str,
+    by: String,
+    reason: String,
+    when: Markup,
+    waited: Markup,
+}
+
+/// A node over time.
+struct Row {
+    depth: usize,
+    name: String,
+    url: String,
+    badge: Markup,
+    state: &'static str,
+    uses: String,
+    why: String,
+    took: Markup,
+    extra: String,
+    /// Percent of the build's time: waiting from, waiting for, running from, running for.
+    queue: Option<(f64, f64)>,
+    run: Option<(f64, f64)>,
+}
+
+struct Artifact {
+    path: String,
+    url: String,
+    size: String,
+    digest: String,
+}
+
+pub(crate) async fn show(State(state): State<AppState>, Path(id): Path<i64>) -> Response {
+    respond(&state, build_page(&state, BuildId(id)).await)
+}
+
+async fn build_page(state: &AppState, id: BuildId) -> Result<BuildPage, Failed> {
+    let view = state.engine.view(id).await?;
+    let artifacts = state.artifacts.list(id).await.unwrap_or_default();
+    let build = &view.build;
+    let title = format!("{} #{}", build.pipeline, build.number);
+    let mut page = Page::new(state, "pipelines", title);
+    if view.result.is_none() {
+        page = page.live(format!("/events?build={id}"));
+    }
+    let rows: Vec<_> = view.nodes.iter().take(ROWS_MAX).map(|node| row(&view, node)).collect();
+    Ok(BuildPage {
+        page,
+        id,
+        pipeline: build.pipeline.clone(),
+        pipeline_url: words::pipeline_url(&build.pipeline),
+        number: build.number,
+        badge: badge(words::state_of_view(&view)),
+        ended: view.result.is_some(),
+        message: view.message.clone().unwrap_or_default(),
+        causes: build.causes.iter().map(cause).collect(),
+        created: time(build.created_at),
+        took: took(Some(build.created_at), view.ended_at),
+        questions: view.inputs.iter().filter(|input| input.open()).map(|input| question(&view, input)).collect(),
+        answers: view.inputs.iter().filter(|input| !input.open()).map(|input| answered(&view, input)).collect(),
+        failures: failures(&view),
+        across: picture(&view, Direction::Across),
+        down: picture(&view, Direction::Down),
+        summary: picture::summary(&view),
+        more_rows: view.nodes.len() - rows.len(),
+        rows,
+        facts: facts(&view),
+        parameters: pairs(&build.parameters),
+        outputs: outputs(&view),
+        artifacts: artifacts.into_iter().map(|artifact| artifact_row(id, artifact)).collect(),
+        lines: view.lines.iter().map(|(at, line)| (clock(*at), line.clone())).collect(),
+        user: state.config.user.clone(),
+    })
+}
+
+fn cause(cause: &Cause) -> Link {
+    let url = match cause {
+        Cause::Upstream { pipeline, number } => format!("{}/{number}", words::pipeline_url(pipeline)),
+        Cause::ModelPackage { arn, .. } => model_url(arn),
+        _ => String::new(),
+    };
+    Link { text: words::cause(cause), url, detail: String::new() }
+}
+
+/// The page of a model version, from its ARN; empty when it is none.
+pub(super) fn model_url(arn: &str) -> String {
+    let name = arn.split_once(":model-package/").map(|(_, name)| name);
+    match name.and_then(|name| name.rsplit_once('/')) {
+        Some((group, version)) => format!("/models/{}#v{}", words::part(group), words::part(version)),
+        None => String::new(),
+    }
+}
+
+fn question(view: &BuildView, open: &InputView) -> Question {
+    let input = &open.input;
+    let bind = |(name, value): (&String, &haliotis_model::Value)| Link {
+        text: name.clone(),
+        url: value.as_str().map(model_url).unwrap_or_default(),
+        detail: words::value(value),
+    };
+    Question {
+        step: open.id.to_string(),
+        name: name_of(view, open),
+        message: input.message.clone(),
+        ok: input.ok.clone(),
+        approvers: input.approvers.join(", "),
+        reason_required: input.reason_required,
+        short: words::digest(&input.digest).to_owned(),
+        digest: input.digest.clone(),
+        binds: input.binds.iter().map(bind).collect(),
+        fields: input.parameters.iter().map(|spec| Field::of(spec, None)).collect(),
+        since: took(Some(open.asked_at), None),
+    }
+}
+
+fn name_of(view: &BuildView, input: &InputView) -> String {
+    let node = view.nodes.iter().find(|node| node.id == input.id);
+    node.map_or_else(|| input.id.name().to_owned(), |node| node.name.clone())
+}
+
+fn answered(view: &BuildView, closed: &InputView) -> Answered {
+    let (verdict, by, reason) = match &closed.answer {
+        Some(answer) => {
+            let verdict = match answer.decision {
+                Decision::Approved => "approved",
+                Decision::Rejected => "rejected",
+            };
+            (verdict, answer.by.clone(), answer.reason.clone())
+        }
+        None => ("withdrawn", String::new(), String::new()),
+    };
+    Answered {
+        name: name_of(view, closed),
+        message: closed.input.message.clone(),
+        verdict,
+        by,
+        reason,
+        when: closed.closed_at.map(time).unwrap_or_default(),
+        waited: took(Some(closed.asked_at), closed.closed_at),
+    }
+}
+
+/// Steps to look at when a build went wrong.
+fn failures(view: &BuildView) -> Vec<Link> {
+    use haliotis_engine::NodeState::{Failure, Interrupted, Unstable};
+    let bad = view.nodes.iter().filter(|node| matches!(node.state, Failure | Interrupted | Unstable));
+    let link = |node: &NodeView| Link {
+        text: node.name.clone(),
+        url: words::step_url(view.id, &node.id),
+        detail: words::why(node, view),
+    };
+    bad.filter(|node| node.kind != NodeKind::Group).map(link).collect()
+}
+
+fn row(view: &BuildView, node: &NodeView) -> Row {
+    let from = view.build.created_at;
+    let end = view.ended_at.unwrap_or_else(haliotis_engine::now);
+    #[expect(clippy::cast_precision_loss, reason = "a share in a picture")]
+    let percent = |at: Millis| (at.since(from) as f64 / end.since(from).max(1) as f64 * 100.0).min(100.0);
+    let span = |from: Millis, to: Millis| {
+        let start = percent(from).min(99.0);
+        (crate::graph::round(start), crate::graph::round((percent(to) - start).max(0.6)))
+    };
+    let state = picture::state(view, node);
+    let begun = node.started_at.filter(|_| state != haliotis_engine::NodeState::Skipped);
+    let attempt = (node.attempt > 1).then(|| format!("attempt {}", node.attempt));
+    let agent = node.agent.as_ref().map(|agent| format!("on {agent}"));
+    let environment = node.environment.as_ref().map(|environment| format!("touches {environment}"));
+    Row {
+        depth: depth(view, node),
+        name: node.name.clone(),
+        url: words::step_url(view.id, &node.id),
+        badge: badge(state),
+        state: state.as_str(),
+        uses: if node.kind == NodeKind::Input { "question".to_owned() } else { node.uses.clone() },
+        why: words::why(node, view),
+        took: took(begun, node.ended_at),
+        extra: [attempt, agent, environment].into_iter().flatten().collect::<Vec<_>>().join(" · "),
+        queue: node.queued_at.zip(begun).filter(|(queued, begun)| begun.since(*queued) > 0).map(|(a, b)| span(a, b)),
+        run: begun.map(|begun| span(begun, node.ended_at.unwrap_or(end))),
+    }
+}
+
+/// Groups around a node, up to what a table can indent.
+fn depth(view: &BuildView, node: &NodeView) -> usize {
+    let mut depth = 0;
+    let mut group = node.group.as_ref();
+    while let Some(id) = group.filter(|_| depth < 3) {
+        depth += 1;
+        group = view.nodes.iter().find(|node| node.id == *id).and_then(|node| node.group.as_ref());
+    }
+    depth
+}
+
+fn facts(view: &BuildView) -> Vec<(&'static str, String)> {
+    let source = &view.build.source;
+    let mut facts = vec![("Steps talk to", cloud(&view.build.cloud))];
+    if let Some(commit) = &source.commit {
+        facts.push(("Commit", commit.clone()));
+    }
+    if let Some(branch) = &source.branch {
+        facts.push(("Branch", branch.clone()));
+    }
+    if let Some(repo) = &source.repo {
+        facts.push(("Repository", repo.clone()));
+    }
+    facts.push(("Definition", source.path.clone()));
+    facts.push(("Asked for", words::iso(view.build.created_at)));
+    if let Some(started) = view.started_at {
+        facts.push(("Began", words::iso(started)));
+    }
+    if let Some(ended) = view.ended_at {
+        facts.push(("Ended", words::iso(ended)));
+    }
+    facts
+}
+
+pub(super) fn pairs(object: &Object) -> Vec<(String, String)> {
+    object.iter().map(|(name, value)| (name.clone(), words::value(value))).collect()
+}
+
+fn outputs(view: &BuildView) -> Vec<(String, String)> {
+    let all = view.nodes.iter().flat_map(|node| {
+        node.outputs.iter().map(move |(name, value)| (format!("{}.{name}", node.name), words::value(value)))
+    });
+    all.take(ROWS_MAX).collect()
+}
+
+fn artifact_row(build: BuildId, artifact: ArtifactInfo) -> Artifact {
+    Artifact {
+        url: format!("/api/v1/builds/{build}/artifacts/content?path={}", words::part(&artifact.path)),
+        size: words::bytes(artifact.size),
+        digest: words::digest(&artifact.sha256).to_owned(),
+        path: artifact.path,
+    }
+}
+
+/// `15:04:05` in UTC.
+fn clock(at: Millis) -> String {
+    words::iso(at).get(11..19).unwrap_or_default().to_owned()
+}
+
+#[derive(Template)]
+#[template(path = "journal.html")]
+struct JournalPage {
+    page: Page,
+    id: BuildId,
+    pipeline: String,
+    pipeline_url: String,
+    number: u32,
+    turns: usize,
+    lines: Vec<JournalLine>,
+    more: usize,
+}
+
+struct JournalLine {
+    turn: String,
+    /// `told`, `wanted`, `noted`, `pinned`.
+    kind: &'static str,
+    text: String,
+}
+
+pub(crate) async fn journal(State(state): State<AppState>, Path(id): Path<i64>) -> Response {
+    respond(&state, journal_page(&state, BuildId(id)).await)
+}
+
+async fn journal_page(state: &AppState, id: BuildId) -> Result<JournalPage, Failed> {
+    let (build, turns) = state.engine.journal(id).await?;
+    let text = haliotis_engine::journal::print(&build, &turns);
+    let lines: Vec<_> = text.lines().take(JOURNAL_LINES).map(journal_line).collect();
+    Ok(JournalPage {
+        page: Page::new(state, "pipelines", format!("Journal of {} #{}", build.pipeline, build.number)),
+        id,
+        pipeline_url: words::pipeline_url(&build.pipeline),
+        pipeline: build.pipeline,
+        number: build.number,
+        turns: turns.len(),
+        more: text.lines().count() - lines.len(),
+        lines,
+    })
+}
+
+fn journal_line(line: &str) -> JournalLine {
+    let (turn, rest) = line.split_once(' ').unwrap_or(("", line));
+    let (kind, text) = match rest.split_at_checked(2) {
+        Some(("< ", text)) => ("told", text),
+        Some(("> ", text)) => ("wanted", text),
+        Some(("= ", text)) => ("noted", text),
+        _ => ("pinned", rest),
+    };
+    JournalLine { turn: turn.to_owned(), kind, text: text.to_owned() }
+}

@@ -1,0 +1,251 @@
+//! The first page: what waits for a person, what runs, and how every pipeline fares.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use haliotis_engine::{BuildFilter, NodeState};
+use haliotis_model::{BuildStatus, BuildSummary, Pipeline};
+
+use super::{Markup, Page, badge, mark, respond, time, took};
+use crate::edges::millis;
+use crate::error::Failed;
+use crate::overview;
+use crate::state::AppState;
+use crate::words;
+
+/// Bars of a pipeline's history.
+const BARS: usize = 24;
+/// Pipelines whose history is asked for one by one, when the newest builds are all of others.
+const ASKED_ALONE: usize = 60;
+/// Height of a history in its own units, and of the smallest bar.
+const BAR_HEIGHT: f64 = 26.0;
+const BAR_LEAST: f64 = 5.0;
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home {
+    page: Page,
+    waiting: Vec<WaitingRow>,
+    running: Vec<RunningRow>,
+    pipelines: Vec<PipelineRow>,
+}
+
+struct WaitingRow {
+    url: String,
+    what: String,
+    message: String,
+    since: Markup,
+}
+
+struct RunningRow {
+    url: String,
+    name: String,
+    number: u32,
+    badge: Markup,
+    doing: String,
+    done: usize,
+    of: usize,
+    since: Markup,
+}
+
+struct PipelineRow {
+    name: String,
+    folder: String,
+    url: String,
+    description: String,
+    disabled: bool,
+    last: Option<LastBuild>,
+    bars: Vec<Bar>,
+    bars_width: usize,
+    summary: String,
+}
+
+struct LastBuild {
+    url: String,
+    number: u32,
+    badge: Markup,
+    mark: Markup,
+    when: Markup,
+    took: Markup,
+    why: String,
+}
+
+/// One build of a history.
+pub(super) struct Bar {
+    pub(super) x: usize,
+    pub(super) y: f64,
+    pub(super) height: f64,
+    pub(super) state: &'static str,
+    pub(super) sign: &'static str,
+    pub(super) url: String,
+    pub(super) title: String,
+}
+
+pub(crate) async fn show(State(state): State<AppState>) -> Response {
+    respond(&state, home(&state).await)
+}
+
+async fn home(state: &AppState) -> Result<Home, Failed> {
+    let pipelines = state.catalog.pipelines().await?;
+    let mut histories = histories(state, &pipelines).await?;
+    let rows = pipelines.into_iter().map(|pipeline| {
+        let builds = histories.remove(&pipeline.name).unwrap_or_default();
+        row(pipeline, &builds)
+    });
+    Ok(Home {
+        pipelines: rows.collect(),
+        waiting: waiting(state).await?,
+        running: running(state).await?,
+        page: Page::new(state, "pipelines", "Pipelines").live("/events"),
+    })
+}
+
+/// The newest builds of each pipeline, newest first.
+async fn histories(
+    state: &AppState,
+    pipelines: &[Pipeline],
+) -> Result<BTreeMap<String, Vec<BuildSummary>>, Failed> {
+    let mut histories: BTreeMap<String, Vec<BuildSummary>> = BTreeMap::new();
+    let newest = BuildFilter { limit: BuildFilter::MAX, ..BuildFilter::default() };
+    let newest = state.catalog.builds(&newest).await?;
+    let all_seen = newest.len() < BuildFilter::MAX as usize;
+    for build in newest {
+        let history = histories.entry(build.pipeline.clone()).or_default();
+        if history.len() < BARS {
+            history.push(build);
+        }
+    }
+    if all_seen {
+        return Ok(histories);
+    }
+    let short = |name: &&String| histories.get(*name).is_none_or(|history| history.len() < BARS);
+    let names: Vec<_> = pipelines.iter().map(|pipeline| &pipeline.name).filter(short).cloned().collect();
+    for name in names.into_iter().take(ASKED_ALONE) {
+        let limit = u32::try_from(BARS).unwrap_or(u32::MAX);
+        let filter = BuildFilter { pipeline: Some(name.clone()), limit, ..BuildFilter::default() };
+        let builds = state.catalog.builds(&filter).await?;
+        histories.insert(name, builds);
+    }
+    Ok(histories)
+}
+
+fn row(pipeline: Pipeline, builds: &[BuildSummary]) -> PipelineRow {
+    let bars = bars(builds);
+    let (folder, name) = match pipeline.name.rsplit_once('/') {
+        Some((folder, name)) => (format!("{folder}/"), name.to_owned()),
+        None => (String::new(), pipeline.name.clone()),
+    };
+    let last = builds.first().map(|build| LastBuild {
+        url: words::build_url(build.id),
+        number: build.number,
+        badge: badge(words::state_of(build)),
+        mark: mark(words::state_of(build)),
+        when: time(build.ended_at.unwrap_or(build.created_at)),
+        took: took(Some(build.created_at), build.ended_at),
+        why: words::causes(&build.causes),
+    });
+    PipelineRow {
+        url: words::pipeline_url(&pipeline.name),
+        bars_width: bars.len() * 10,
+        summary: summary(builds),
+        description: pipeline.description,
+        disabled: pipeline.disabled,
+        name,
+        folder,
+        last,
+        bars,
+    }
+}
+
+/// Oldest first. The height says how long a build took beside its neighbours; a sign below says how it ended, for
+/// those who do not tell colours apart.
+pub(super) fn bars(builds: &[BuildSummary]) -> Vec<Bar> {
+    let length = |build: &BuildSummary| build.ended_at.map_or(0, |end| end.since(build.created_at));
+    let longest = builds.iter().map(length).max().unwrap_or(0).max(1);
+    let bar = |(at, build): (usize, &BuildSummary)| {
+        let state = words::state_of(build);
+        #[expect(clippy::cast_precision_loss, reason = "a height in a picture")]
+        let part = if build.ended_at.is_some() { length(build) as f64 / longest as f64 } else { 0.6 };
+        let height = crate::graph::round(BAR_LEAST + (BAR_HEIGHT - BAR_LEAST) * part);
+        let span = build.ended_at.map(|end| format!(", {}", words::duration(end.since(build.created_at))));
+        Bar {
+            x: at * 10,
+            y: BAR_HEIGHT - height,
+            height,
+            state: state.as_str(),
+            sign: sign(state),
+            url: words::build_url(build.id),
+            title: format!("#{} {}{}", build.number, words::word(state), span.unwrap_or_default()),
+        }
+    };
+    builds.iter().rev().enumerate().map(bar).collect()
+}
+
+fn sign(state: NodeState) -> &'static str {
+    match state {
+        NodeState::Failure => "×",
+        NodeState::Unstable => "!",
+        NodeState::Aborted | NodeState::Skipped => "–",
+        NodeState::Interrupted | NodeState::Waiting => "?",
+        NodeState::Pending | NodeState::Queued | NodeState::Running => "…",
+        NodeState::Success => "",
+    }
+}
+
+/// The history in words.
+pub(super) fn summary(builds: &[BuildSummary]) -> String {
+    let mut counts: Vec<(&'static str, usize)> = Vec::new();
+    for build in builds {
+        let word = words::word(words::state_of(build));
+        match counts.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((word, 1)),
+        }
+    }
+    let parts: Vec<_> = counts.iter().map(|(word, count)| format!("{count} {}", word.to_lowercase())).collect();
+    format!("Last {} builds: {}", builds.len(), parts.join(", "))
+}
+
+async fn waiting(state: &AppState) -> Result<Vec<WaitingRow>, Failed> {
+    let mut rows: Vec<_> = overview::waiting(state)
+        .await?
+        .into_iter()
+        .map(|open| WaitingRow {
+            url: format!("{}#input", words::build_url(open.build.id)),
+            what: format!("{} #{}", open.build.pipeline, open.build.number),
+            message: open.input.input.message,
+            since: took(Some(open.input.asked_at), None),
+        })
+        .collect();
+    rows.extend(overview::pending_models(state).await.into_iter().map(|package| WaitingRow {
+        url: format!("/models/{}#v{}", words::part(&package.group), package.version),
+        what: format!("{} version {}", package.group, package.version),
+        message: "A new model version waits for a decision".to_owned(),
+        since: took(Some(millis(package.created_at)), None),
+    }));
+    Ok(rows)
+}
+
+async fn running(state: &AppState) -> Result<Vec<RunningRow>, Failed> {
+    let mut builds = overview::with_status(state, BuildStatus::Running).await?;
+    builds.extend(overview::with_status(state, BuildStatus::Queued).await?);
+    let mut rows = Vec::new();
+    for build in builds {
+        let view = state.engine.view(build.id).await?;
+        let at_work = view.nodes.iter().filter(|node| node.state == NodeState::Running);
+        let names: Vec<_> = at_work.map(|node| node.name.as_str()).take(4).collect();
+        rows.push(RunningRow {
+            url: words::build_url(build.id),
+            name: build.pipeline.clone(),
+            number: build.number,
+            badge: badge(words::state_of(&build)),
+            doing: names.join(", "),
+            done: view.nodes.iter().filter(|node| node.state.ended()).count(),
+            of: view.nodes.len(),
+            since: took(Some(build.created_at), None),
+        });
+    }
+    Ok(rows)
+}

@@ -1,0 +1,202 @@
+//! From a build's nodes to its picture: which item stands where, and what is written in it.
+
+use haliotis_engine::{BuildView, NodeState, NodeView};
+use haliotis_flow::NodeKind;
+
+use super::took;
+use crate::graph::{Direction, Item, NODES_MAX, layout};
+use crate::words;
+
+/// Sizes of a single node, and the characters of its name that fit.
+const ACROSS: ((f64, f64), usize) = ((176.0, 54.0), 17);
+const DOWN: ((f64, f64), usize) = ((248.0, 54.0), 27);
+/// Beyond this the phone's picture is left out: the list below says the same and the page stays light.
+const DOWN_NODES_MAX: usize = 60;
+
+/// What the template draws.
+pub(super) struct Picture {
+    pub(super) id: &'static str,
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) nodes: Vec<Drawn>,
+    pub(super) frames: Vec<Drawn>,
+    pub(super) edges: Vec<Line>,
+}
+
+/// A node or a frame.
+pub(super) struct Drawn {
+    pub(super) x: f64,
+    pub(super) y: f64,
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) state: &'static str,
+    /// Cut to fit.
+    pub(super) name: String,
+    pub(super) detail: String,
+    /// All of it, for those who listen or point.
+    pub(super) label: String,
+    pub(super) url: String,
+    pub(super) kind: &'static str,
+}
+
+pub(super) struct Line {
+    pub(super) path: String,
+    /// What it leads from has ended.
+    pub(super) passed: bool,
+}
+
+/// The picture; `None` when there is nothing to draw or too much.
+pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture> {
+    let down = direction == Direction::Down;
+    let limit = if down { DOWN_NODES_MAX } else { NODES_MAX };
+    if view.nodes.is_empty() || view.nodes.len() > limit {
+        return None;
+    }
+    let (size, fits) = if down { DOWN } else { ACROSS };
+    let layout = layout(&items(view), direction, size);
+    let (mut nodes, mut frames) = (Vec::new(), Vec::new());
+    for (node, place) in view.nodes.iter().zip(&layout.places) {
+        let state = state(view, node);
+        let drawn = Drawn {
+            x: crate::graph::round(place.x),
+            y: crate::graph::round(place.y),
+            width: crate::graph::round(place.width),
+            height: crate::graph::round(place.height),
+            state: state.as_str(),
+            name: cut(&node.name, if place.frame { fits * 2 } else { fits }),
+            detail: cut(&detail(node, state), fits + 5),
+            label: label(view, node, state),
+            url: words::step_url(view.id, &node.id),
+            kind: kind(node.kind),
+        };
+        if place.frame { frames.push(drawn) } else { nodes.push(drawn) }
+    }
+    // Outer frames first, so that inner ones lie on top.
+    frames.sort_by(|a, b| (b.width * b.height).total_cmp(&(a.width * a.height)));
+    let passed = |from: usize| state(view, &view.nodes[from]).ended();
+    let edges = layout.edges.into_iter().map(|edge| Line { passed: passed(edge.from), path: edge.path });
+    Some(Picture {
+        id: if down { "down" } else { "across" },
+        width: layout.width.ceil(),
+        height: layout.height.ceil(),
+        nodes,
+        frames,
+        edges: edges.collect(),
+    })
+}
+
+fn items(view: &BuildView) -> Vec<Item> {
+    let position = |id: &haliotis_model::StepId| view.nodes.iter().position(|node| node.id == *id);
+    let item = |node: &NodeView| Item {
+        needs: node.needs.iter().filter_map(position).collect(),
+        group: node.group.as_ref().and_then(position),
+        last: node.kind == NodeKind::Post && node.needs.is_empty(),
+    };
+    view.nodes.iter().map(item).collect()
+}
+
+/// A node's state; a group that nothing was said of is what its nodes are.
+pub(super) fn state(view: &BuildView, node: &NodeView) -> NodeState {
+    if node.kind != NodeKind::Group || node.state != NodeState::Pending {
+        return node.state;
+    }
+    let inner: Vec<_> =
+        view.nodes.iter().filter(|inner| inner.group.as_ref() == Some(&node.id)).map(|inner| inner.state).collect();
+    let open = [NodeState::Waiting, NodeState::Running, NodeState::Queued];
+    if let Some(state) = open.into_iter().find(|state| inner.contains(state)) {
+        return state;
+    }
+    if inner.iter().any(|state| !state.ended()) {
+        let begun = inner.iter().any(|state| state.ended());
+        return if begun { NodeState::Running } else { NodeState::Pending };
+    }
+    let worst = [
+        NodeState::Interrupted,
+        NodeState::Failure,
+        NodeState::Aborted,
+        NodeState::Unstable,
+        NodeState::Success,
+        NodeState::Skipped,
+    ];
+    worst.into_iter().find(|state| inner.contains(state)).unwrap_or(NodeState::Pending)
+}
+
+fn kind(kind: NodeKind) -> &'static str {
+    match kind {
+        NodeKind::Step => "step",
+        NodeKind::Input => "input",
+        NodeKind::Post => "post",
+        NodeKind::Group => "group",
+    }
+}
+
+/// The second line: how long, or how it stands.
+fn detail(node: &NodeView, state: NodeState) -> String {
+    let time = match (node.started_at, node.ended_at) {
+        (Some(from), Some(to)) if state != NodeState::Skipped => Some(words::duration(to.since(from))),
+        _ => None,
+    };
+    let what = match node.kind {
+        NodeKind::Input => "question",
+        _ => node.uses.as_str(),
+    };
+    match (time, state) {
+        (Some(time), NodeState::Success) if what.is_empty() => time,
+        (Some(time), NodeState::Success) => format!("{time} · {what}"),
+        (Some(time), _) => format!("{} · {time}", words::word(state)),
+        (None, _) if what.is_empty() => words::word(state).to_owned(),
+        (None, NodeState::Pending) => what.to_owned(),
+        (None, _) => format!("{} · {what}", words::word(state)),
+    }
+}
+
+fn label(view: &BuildView, node: &NodeView, state: NodeState) -> String {
+    let mut text = format!("{}: {}", node.name, words::word(state).to_lowercase());
+    if let (Some(_), Some(_)) = (node.started_at, node.ended_at) {
+        text.push_str(&format!(", {}", took(node.started_at, node.ended_at)));
+    }
+    let why = words::why(node, view);
+    if !why.is_empty() {
+        text.push_str(&format!(". {why}"));
+    }
+    text
+}
+
+fn cut(text: &str, fits: usize) -> String {
+    match text.char_indices().nth(fits) {
+        Some(_) => text.chars().take(fits - 1).chain(['…']).collect(),
+        None => text.to_owned(),
+    }
+}
+
+/// The picture in a sentence.
+pub(super) fn summary(view: &BuildView) -> String {
+    const ORDER: [NodeState; 10] = [
+        NodeState::Failure,
+        NodeState::Interrupted,
+        NodeState::Waiting,
+        NodeState::Running,
+        NodeState::Queued,
+        NodeState::Aborted,
+        NodeState::Unstable,
+        NodeState::Success,
+        NodeState::Pending,
+        NodeState::Skipped,
+    ];
+    let steps: Vec<_> = view.nodes.iter().filter(|node| node.kind != NodeKind::Group).collect();
+    let part = |state: NodeState| {
+        let names: Vec<_> = steps.iter().filter(|node| node.state == state).map(|node| node.name.as_str()).collect();
+        let named = matches!(
+            state,
+            NodeState::Failure | NodeState::Interrupted | NodeState::Waiting | NodeState::Running
+        ) && names.len() <= 3;
+        match names.len() {
+            0 => None,
+            count if named => Some(format!("{count} {} ({})", words::word(state).to_lowercase(), names.join(", "))),
+            count => Some(format!("{count} {}", words::word(state).to_lowercase())),
+        }
+    };
+    let parts: Vec<_> = ORDER.into_iter().filter_map(part).collect();
+    let noun = if steps.len() == 1 { "step" } else { "steps" };
+    format!("{} {noun}: {}", steps.len(), parts.join(", "))
+}

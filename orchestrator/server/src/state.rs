@@ -1,0 +1,114 @@
+//! What every handler is given.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use haliotis_engine::{Catalog, Engine};
+use haliotis_model::Millis;
+use tokio::sync::watch;
+
+use crate::edges::{Actions, Artifacts, Hooks, Logs, Models};
+use crate::lines::Indexes;
+
+/// Fixed for the life of the server.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The URL people use, as `http://127.0.0.1:8080`; its host is allowed beside the loopback names.
+    pub base_url: String,
+    /// No login: whoever reaches the port is trusted, so the port must be on loopback.
+    pub dev: bool,
+    /// Which cloud new builds talk to, as `local` or `aws:eu-west-1`.
+    pub cloud: String,
+    /// The operating system's user: the identity in dev mode when a request names none.
+    pub user: String,
+    /// Version of the binary.
+    pub version: String,
+}
+
+/// The parts, supplied by the binary. Clones are the same server.
+#[derive(Clone)]
+pub struct AppState {
+    /// The engine.
+    pub engine: Engine,
+    /// Pipelines, lists, audit.
+    pub catalog: Arc<dyn Catalog>,
+    /// What steps printed.
+    pub logs: Arc<dyn Logs>,
+    /// What builds kept.
+    pub artifacts: Arc<dyn Artifacts>,
+    /// The registry.
+    pub models: Arc<dyn Models>,
+    /// Starting and registering.
+    pub actions: Arc<dyn Actions>,
+    /// Git hosts.
+    pub hooks: Arc<dyn Hooks>,
+    /// Fixed values.
+    pub config: Arc<ServerConfig>,
+    pub(crate) own: Arc<Own>,
+}
+
+/// The server's own counters and switches.
+pub(crate) struct Own {
+    pub(crate) started_at: Millis,
+    pub(crate) requests: AtomicU64,
+    pub(crate) streams: AtomicI64,
+    pub(crate) indexes: Indexes,
+    stop: watch::Sender<bool>,
+}
+
+/// The edges, in one hand.
+pub struct Edges {
+    /// What steps printed.
+    pub logs: Arc<dyn Logs>,
+    /// What builds kept.
+    pub artifacts: Arc<dyn Artifacts>,
+    /// The registry.
+    pub models: Arc<dyn Models>,
+    /// Starting and registering.
+    pub actions: Arc<dyn Actions>,
+    /// Git hosts.
+    pub hooks: Arc<dyn Hooks>,
+}
+
+impl AppState {
+    /// Puts the parts together. Does no work.
+    pub fn new(config: ServerConfig, engine: Engine, catalog: Arc<dyn Catalog>, edges: Edges) -> Self {
+        let Edges { logs, artifacts, models, actions, hooks } = edges;
+        let own = Own {
+            started_at: haliotis_engine::now(),
+            requests: AtomicU64::new(0),
+            streams: AtomicI64::new(0),
+            indexes: Indexes::default(),
+            stop: watch::Sender::new(false),
+        };
+        let config = Arc::new(config);
+        Self { engine, catalog, logs, artifacts, models, actions, hooks, config, own: Arc::new(own) }
+    }
+
+    /// Closes live streams; [`crate::serve`] calls it when it is asked to stop.
+    pub fn stop(&self) {
+        self.own.stop.send_replace(true);
+    }
+
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.own.stop.subscribe()
+    }
+
+    /// Counts a live stream while it is open.
+    pub(crate) fn stream(&self) -> OpenStream {
+        self.own.streams.fetch_add(1, Ordering::Relaxed);
+        OpenStream(Arc::clone(&self.own))
+    }
+}
+
+/// One open live stream.
+pub(crate) struct OpenStream(Arc<Own>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
