@@ -34,7 +34,9 @@ fn spec(log: &str, script: &str) -> ProcessSpec {
 
 async fn connect(dir: &str) -> Supervisor {
     let exe = std::env::current_exe().expect("own path").to_string_lossy().into_owned();
-    Supervisor::connect(Path::new(dir), &[exe]).await.expect("supervisor")
+    let supervisor = Supervisor::connect(Path::new(dir), &[exe]);
+    supervisor.ready().await.expect("supervisor");
+    supervisor
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]

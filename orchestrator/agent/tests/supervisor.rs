@@ -24,7 +24,8 @@ struct Host {
 impl Host {
     async fn new() -> Host {
         let dir = tempfile::tempdir().unwrap();
-        let supervisor = Supervisor::connect(dir.path(), &[program()]).await.unwrap();
+        let supervisor = Supervisor::connect(dir.path(), &[program()]);
+        supervisor.ready().await.unwrap();
         Host { dir, supervisor }
     }
 
@@ -202,7 +203,7 @@ async fn outlives_its_client() {
     eventually("the client has started it", || dir.path().join("client-started").exists()).await;
     client.kill().unwrap();
     client.wait().unwrap();
-    let supervisor = Supervisor::connect(dir.path(), &[program()]).await.unwrap();
+    let supervisor = Supervisor::connect(dir.path(), &[program()]);
     assert_eq!(supervisor.wait("k").await.unwrap().code, 9);
     assert_eq!(std::fs::read_to_string(log).unwrap(), "line 1\nline 2\nline 3\nline 4\nline 5\nline 6\n");
 }
@@ -219,7 +220,7 @@ async fn after_the_death_of_the_supervisor_ends_are_known_and_codes_lost() {
     });
     let pid = host.pid();
     kill(pid);
-    eventually("the supervisor is dead", || running(&format!("--dir {}", host.dir.path().display())) == 0).await;
+    eventually("the supervisor is dead", || !alive(pid)).await;
     assert_eq!(host.supervisor.wait("before").await.unwrap().code, 5);
     assert_ne!(host.pid(), pid);
     // The wait of before the death goes on by itself, and only the code is lost.
@@ -270,6 +271,19 @@ async fn steps_do_not_hurt_each_other() {
     host.supervisor.kill("daemon", 5000).await.unwrap();
     assert_eq!(host.supervisor.wait("daemon").await.unwrap(), Exit { code: 143, signal: Some(15) });
     assert_eq!(running("sleep 4321.75"), 0);
+}
+
+#[tokio::test]
+async fn the_same_key_of_another_folder_is_another_step() {
+    let (one, other) = (Host::new().await, Host::new().await);
+    one.start("same", "sleep 0.6; exit 3").await;
+    // Its leftover makes the other look for what else is its own.
+    other.start("same", "setsid sleep 4321.125 & sleep 0.1; exit 4").await;
+    assert_eq!(other.supervisor.wait("same").await.unwrap().code, 4);
+    other.start("again", "sleep 4321.125").await;
+    other.supervisor.kill("again", 0).await.unwrap();
+    assert_eq!(one.supervisor.wait("same").await.unwrap().code, 3);
+    assert_eq!(running("sleep 4321.125"), 0);
 }
 
 #[tokio::test]
@@ -369,7 +383,7 @@ async fn ends_when_idle_and_comes_back_when_asked() {
     drop(supervisor);
     eventually("idle for its limit", || !alive(pid)).await;
     assert!(!dir.path().join("supervisor-1.sock").exists());
-    let supervisor = Supervisor::lazy(dir.path(), &[program()]);
+    let supervisor = Supervisor::connect(dir.path(), &[program()]);
     assert_eq!(supervisor.wait("k").await.unwrap().code, 8);
 }
 
@@ -379,15 +393,16 @@ async fn many_clients_start_one_supervisor_in_a_long_folder() {
     let long = dir.path().join("a-folder-with-a-long-name".repeat(6)).join("x".repeat(60));
     std::fs::create_dir_all(&long).unwrap();
     let exe = [program()];
-    let clients = futures_join((0..8).map(|_| Supervisor::connect(&long, &exe))).await;
-    assert!(clients.iter().all(Result::is_ok));
+    let clients: Vec<_> = (0..8).map(|_| Supervisor::connect(&long, &exe)).collect();
+    assert!(futures_join(clients.iter().map(Supervisor::ready)).await.iter().all(Result::is_ok));
     eventually("the losers are gone", || running(&format!("--dir {}", long.display())) == 1).await;
 }
 
 #[tokio::test]
 async fn a_supervisor_that_cannot_start_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let error = Supervisor::connect(dir.path(), &["/no/such/haliotis".to_owned()]).await.unwrap_err().to_string();
+    let error =
+        Supervisor::connect(dir.path(), &["/no/such/haliotis".to_owned()]).ready().await.unwrap_err().to_string();
     assert!(error.contains("/no/such/haliotis"), "{error}");
-    assert!(Supervisor::connect(Path::new("/proc/none"), &[program()]).await.is_err());
+    assert!(Supervisor::connect(Path::new("/proc/none"), &[program()]).ready().await.is_err());
 }

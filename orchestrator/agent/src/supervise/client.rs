@@ -44,26 +44,21 @@ struct Open {
 }
 
 impl Supervisor {
-    /// Connects to the supervisor of `dir`, or starts one. `exe` is the program and its first arguments, as
-    /// `[haliotis, __supervise]`; `--dir DIR` is added.
+    /// The supervisor of `dir`. Connects with the first request, and starts one if none runs then. `exe` is the program
+    /// and its first arguments, as `[haliotis, __supervise]`; `--dir DIR` is added. Needs a tokio runtime around it.
+    pub fn connect(dir: &Path, exe: &[String]) -> Supervisor {
+        let (asks, inbox) = mpsc::unbounded_channel();
+        let home = Home { dir: dir.to_owned(), exe: exe.to_owned() };
+        tokio::spawn(Link { home, inbox, open: BTreeMap::new(), next: 0, breaks: 0 }.run());
+        Supervisor { asks }
+    }
+
+    /// Connects now, so that the first process need not wait for the start of the supervisor.
     ///
     /// # Errors
     /// `Supervisor` when none runs and none can be started.
-    pub async fn connect(dir: &Path, exe: &[String]) -> Result<Supervisor, ProcessError> {
-        let home = Home { dir: dir.to_owned(), exe: exe.to_owned() };
-        let stream = home.dial().await.map_err(ProcessError::Supervisor)?;
-        Ok(Self::over(home, Some(stream)))
-    }
-
-    /// The same, but connects with the first request; needs a tokio runtime around it.
-    pub fn lazy(dir: &Path, exe: &[String]) -> Supervisor {
-        Self::over(Home { dir: dir.to_owned(), exe: exe.to_owned() }, None)
-    }
-
-    fn over(home: Home, stream: Option<UnixStream>) -> Supervisor {
-        let (asks, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(Link { home, inbox, open: BTreeMap::new(), next: 0, breaks: 0 }.run(stream));
-        Supervisor { asks }
+    pub async fn ready(&self) -> Result<(), ProcessError> {
+        self.done("", Ask::Hello).await
     }
 
     async fn ask(&self, ask: Ask) -> Result<Answer, ProcessError> {
@@ -199,22 +194,19 @@ struct Link {
 }
 
 impl Link {
-    async fn run(mut self, mut stream: Option<UnixStream>) {
+    async fn run(mut self) {
         loop {
             // Without an open request there is no need for a connection.
-            if stream.is_none() && self.open.is_empty() {
+            if self.open.is_empty() {
                 let Some(open) = self.inbox.recv().await else { return };
                 self.take_in(open);
             }
-            let stream = match stream.take() {
-                Some(stream) => stream,
-                None => match self.home.dial().await {
-                    Ok(stream) => stream,
-                    Err(reason) => {
-                        self.fail_all(&reason);
-                        continue;
-                    }
-                },
+            let stream = match self.home.dial().await {
+                Ok(stream) => stream,
+                Err(reason) => {
+                    self.fail_all(&reason);
+                    continue;
+                }
             };
             if self.serve(stream).await.is_none() {
                 return;

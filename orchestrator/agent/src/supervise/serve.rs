@@ -185,6 +185,7 @@ impl Server {
 
     fn answer(&mut self, client: u64, Request { id, ask }: Request) {
         let answer = match ask {
+            Ask::Hello => Some(Answer::Done),
             Ask::Spawn { key, spec } => Some(self.spawn(&key, spec)),
             Ask::Wait { key } => match self.steps.get_mut(&key) {
                 Some(step) => {
@@ -233,7 +234,7 @@ impl Server {
                 return refused(format!("its record in {} cannot be written: {error}", self.dir.display()));
             }
         };
-        match launch(key, spec, &self.null) {
+        match launch(self.mark(key), spec, &self.null) {
             Ok(Launched { who, pump }) => {
                 if let Err(error) = self.records.started(&record, who) {
                     note(&format!("{key}: which process it is cannot be recorded: {error}"));
@@ -255,11 +256,12 @@ impl Server {
             Ok(Found::Nothing | Found::Ended(_)) | Err(_) => return,
         };
         // Without a pid in the record, the leader of a session with the key's marker is the main process.
+        let mark = self.mark(key);
         let who = who.or_else(|| {
             let leads = |process: &tree::Process| process.session == process.who.pid && !process.zombie;
             tree::all()
                 .iter()
-                .find(|process| leads(process) && tree::marker(process.who.pid).as_deref() == Some(key))
+                .find(|process| leads(process) && tree::marker(process.who.pid).as_ref() == Some(&mark))
                 .map(|process| process.who)
         });
         let pidfd = who.and_then(|who| {
@@ -291,14 +293,14 @@ impl Server {
     }
 
     fn kill(&mut self, key: &str, grace_ms: u64) -> Answer {
-        let roots = self.roots(key);
+        let (roots, mark) = (self.roots(key), self.mark(key));
         let Some(step) = self.steps.get_mut(key) else {
             return match self.told(key) {
                 Answer::Exit { .. } | Answer::Lost => Answer::Done,
                 other => other,
             };
         };
-        let members = tree::members(key, step.who, &roots);
+        let members = tree::members(&mark, step.who, &roots);
         step.ask_to_end(&members);
         step.stop_by(Instant::now() + Duration::from_millis(grace_ms));
         Answer::Done
@@ -342,8 +344,8 @@ impl Server {
             match self.steps.get(&key).map(|step| step.phase) {
                 Some(Phase::Draining(end)) => self.drain(&key, end, now),
                 Some(Phase::Running) if self.steps[&key].is_due(now) => {
-                    let roots = self.roots(&key);
-                    self.steps[&key].kill_all(&key, &roots);
+                    let (roots, mark) = (self.roots(&key), self.mark(&key));
+                    self.steps[&key].kill_all(&mark, &roots);
                     self.reap();
                 }
                 Some(Phase::Running) | None => {}
@@ -353,17 +355,17 @@ impl Server {
 
     /// One look at what an ended main process left behind; when that is nothing, the end is recorded and told.
     fn drain(&mut self, key: &str, end: End, now: Instant) {
-        let roots = self.roots(key);
+        let (roots, mark) = (self.roots(key), self.mark(key));
         let Some(step) = self.steps.get_mut(key) else { return };
         // All that is left of a child of ours hangs below children of ours: without any, there is nothing to look for.
-        let left = if !step.adopted && roots.is_empty() { Vec::new() } else { tree::members(key, step.who, &roots) };
+        let left = if !step.adopted && roots.is_empty() { Vec::new() } else { tree::members(&mark, step.who, &roots) };
         if left.is_empty() {
             self.finish(key, end);
         } else if step.is_hopeless(now) {
             note(&format!("{key}: {} processes survive SIGKILL; its end is reported all the same", left.len()));
             self.finish(key, end);
         } else if step.is_due(now) {
-            step.kill_all(key, &roots);
+            step.kill_all(&mark, &roots);
         } else {
             step.ask_to_end(&left);
         }
@@ -383,6 +385,11 @@ impl Server {
         }
     }
 
+    /// What a step's processes carry in their environment.
+    fn mark(&self, key: &str) -> String {
+        format!("{}:{key}", self.dir.display())
+    }
+
     /// Orphans among our children that belong to the step.
     fn roots(&mut self, key: &str) -> BTreeSet<i32> {
         let mains: BTreeSet<i32> = self.steps.values().map(|step| step.who.pid).collect();
@@ -391,7 +398,9 @@ impl Server {
     }
 
     fn belongs(&mut self, orphan: i32, key: &str) -> bool {
-        if let Some(marked) = tree::marker(orphan).filter(|marked| self.steps.contains_key(marked)) {
+        let marked = tree::marker(orphan);
+        let marked = marked.as_deref().and_then(|mark| mark.strip_prefix(self.dir.to_str()?)?.strip_prefix(':'));
+        if let Some(marked) = marked.filter(|marked| self.steps.contains_key(*marked)) {
             return marked == key;
         }
         let session = tree::look(orphan).map(|process| process.session);
@@ -415,8 +424,8 @@ impl Server {
         note("the folder is gone: every process of it is killed");
         let keys: Vec<String> = self.steps.keys().cloned().collect();
         for key in keys {
-            let roots = self.roots(&key);
-            self.steps[&key].kill_all(&key, &roots);
+            let (roots, mark) = (self.roots(&key), self.mark(&key));
+            self.steps[&key].kill_all(&mark, &roots);
         }
     }
 }

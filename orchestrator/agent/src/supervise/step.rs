@@ -100,9 +100,9 @@ impl Step {
     }
 
     /// SIGKILL to all, and to what they started meanwhile.
-    pub(crate) fn kill_all(&self, key: &str, roots: &BTreeSet<i32>) {
+    pub(crate) fn kill_all(&self, mark: &str, roots: &BTreeSet<i32>) {
         for _ in 0..KILL_ROUNDS {
-            let members = tree::members(key, self.who, roots);
+            let members = tree::members(mark, self.who, roots);
             if members.is_empty() {
                 break;
             }
@@ -118,7 +118,7 @@ pub(crate) struct Launched {
 }
 
 /// Opens the files and starts the process. The error is one sentence for people, without the program's name.
-pub(crate) fn launch(key: &str, mut spec: Spec, null: &File) -> Result<Launched, String> {
+pub(crate) fn launch(mark: String, mut spec: Spec, null: &File) -> Result<Launched, String> {
     let name = spec.argv.first().ok_or("there is no program: argv is empty")?;
     let cwd = Path::new(&spec.cwd);
     if !cwd.is_dir() {
@@ -127,7 +127,7 @@ pub(crate) fn launch(key: &str, mut spec: Spec, null: &File) -> Result<Launched,
     let program = spawn::find_program(name, &spec.vars, cwd).map_err(|error| error.to_string())?;
     let log = open(Path::new(&spec.log), false)?;
     let stdout = spec.stdout.as_deref().map(|path| open(Path::new(path), true)).transpose()?;
-    spec.vars.insert(tree::MARKER.to_owned(), key.to_owned());
+    spec.vars.insert(tree::MARKER.to_owned(), mark);
     let (pump, pipe) = match spec.mask.iter().any(|secret| !secret.is_empty()) {
         true => {
             let log = log.try_clone().map_err(|error| format!("cannot use the log twice: {error}"))?;

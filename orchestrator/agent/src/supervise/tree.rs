@@ -17,7 +17,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::records::Identity;
 
-/// In the environment of every process of a step; its value is the key.
+/// In the environment of every process of a step. Its value is `FOLDER:KEY` with the supervisor's folder: two servers of
+/// one machine may well have a step of the same key at the same time.
 pub(crate) const MARKER: &str = "HALIOTIS_STEP_KEY";
 
 /// A line of `/proc/PID/stat`, as far as it matters.
@@ -49,7 +50,7 @@ pub(crate) fn all() -> Vec<Process> {
     entries.filter_map(|entry| look(entry.ok()?.file_name().to_str()?.parse().ok()?)).collect()
 }
 
-/// The key in a process' environment, if it has one and we may read it.
+/// The marker in a process' environment, if it has one and we may read it.
 pub(crate) fn marker(pid: i32) -> Option<String> {
     let environ = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
     let wanted = format!("{MARKER}=");
@@ -57,8 +58,8 @@ pub(crate) fn marker(pid: i32) -> Option<String> {
     String::from_utf8(entry[wanted.len()..].to_vec()).ok()
 }
 
-/// The living processes of a step, parents before children; `roots` are more pids known to be its own.
-pub(crate) fn members(key: &str, main: Identity, roots: &BTreeSet<i32>) -> Vec<Identity> {
+/// The living processes of the step with this marker, parents before children; `roots` are more pids known to be its own.
+pub(crate) fn members(mark: &str, main: Identity, roots: &BTreeSet<i32>) -> Vec<Identity> {
     let all = all();
     let me = rustix::process::getpid().as_raw_nonzero().get();
     // While anything is in a session its number is given to nobody; if a stranger has the number, the session is empty.
@@ -71,7 +72,7 @@ pub(crate) fn members(key: &str, main: Identity, roots: &BTreeSet<i32>) -> Vec<I
             && (process.who == main
                 || (main.pid > 0 && !reused && process.session == main.pid)
                 || roots.contains(&pid)
-                || marker(pid).as_deref() == Some(key));
+                || marker(pid).as_deref() == Some(mark));
         if ours && pids.insert(pid) {
             found.push(process.who);
         }

@@ -18,6 +18,8 @@ pub(crate) const LOCK: &str = "supervisor-1.lock";
 /// What a client wants. Every request may be sent again after a broken connection.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Ask {
+    /// Only answer.
+    Hello,
     /// Start, or find.
     Spawn { key: String, spec: Spec },
     /// Tell the end.

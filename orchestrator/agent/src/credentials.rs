@@ -1,0 +1,254 @@
+//! From `NAME: credential-id` of a call to variables and secrets of a step.
+//!
+//! | credential | bound to `NAME` |
+//! |---|---|
+//! | text | `NAME` is the value |
+//! | user name and password | `NAME` is `user:password`, `NAME_USR`, `NAME_PSW`; a name that ends in `USERNAME` gets the user name alone, one that ends in `PASSWORD` or `TOKEN` the password |
+//! | AWS keys | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, whatever `NAME` is |
+//! | SSH key, file | `NAME` is the path of a file that only the owner may read and that goes with the step; `NAME_CONTENT` is what it holds |
+//!
+//! `id.field` binds one field alone. Values never enter a journal, a command line or a message.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use haliotis_model::{Call, NewBuild, Secret, Vars};
+
+/// The names under which the value of a text credential is stored.
+const TEXT: [&str; 4] = ["text", "secret", "token", "value"];
+/// Likewise of what belongs into a file.
+const FILE: [&str; 4] = ["key", "private-key", "content", "file"];
+
+/// Where credentials are kept.
+#[async_trait]
+pub trait Credentials: Send + Sync {
+    /// The fields of a credential by its id; `None`: there is none. `Err` says why the store cannot be asked.
+    async fn fields(&self, id: &str) -> Result<Option<BTreeMap<String, String>>, String>;
+}
+
+/// What a step gets of its credentials. Its files stay until the step has ended, also when the server goes before it.
+#[derive(Default)]
+pub(crate) struct Bound {
+    /// What need not be hidden: user names, paths.
+    pub(crate) vars: Vars,
+    pub(crate) secrets: Vec<(String, Secret)>,
+    files: Vec<PathBuf>,
+}
+
+/// Binds what the call asks for; files go into `folder`. The error names the credential.
+pub(crate) async fn bind(
+    store: &dyn Credentials,
+    call: &Call,
+    build: &NewBuild,
+    folder: &Path,
+) -> Result<Bound, String> {
+    let mut bound = Bound::default();
+    for (name, id) in &call.credentials {
+        let fields = look_up(store, id).await?;
+        bound.add(name, &fields, folder).map_err(|reason| format!("credential `{id}`: {reason}"))?;
+    }
+    if let Some(id) = own_repository(call, build) {
+        let fields = look_up(store, id).await?;
+        bound.add_git(&fields, folder).map_err(|reason| format!("credential `{id}` of the repository: {reason}"))?;
+    }
+    Ok(bound)
+}
+
+/// The credential of the build's own repository, for the step that fetches it, unless the call binds its own.
+fn own_repository<'a>(call: &Call, build: &'a NewBuild) -> Option<&'a str> {
+    let own = call
+        .with
+        .get("repo")
+        .and_then(|repo| repo.as_str())
+        .is_none_or(|repo| build.source.repo.as_deref() == Some(repo));
+    let unbound = !call.credentials.keys().any(|name| name.starts_with("GIT_"));
+    (call.uses == "checkout" && own && unbound).then_some(build.source.credential.as_deref()).flatten()
+}
+
+async fn look_up(store: &dyn Credentials, id: &str) -> Result<BTreeMap<String, String>, String> {
+    let ask =
+        async |id: &str| store.fields(id).await.map_err(|error| format!("credential `{id}` cannot be read: {error}"));
+    if let Some(fields) = ask(id).await? {
+        return Ok(fields);
+    }
+    if let Some((id, field)) = id.rsplit_once('.')
+        && let Some(mut fields) = ask(id).await?
+    {
+        let value = fields.remove(field);
+        let value = value.ok_or_else(|| format!("credential `{id}` has no field `{field}`"))?;
+        return Ok([("value".to_owned(), value)].into());
+    }
+    Err(format!("there is no credential `{id}`; add it on the server, or mend the name in the pipeline"))
+}
+
+impl Bound {
+    /// The step has ended.
+    pub(crate) fn remove_files(&self) {
+        for file in &self.files {
+            // A file that is not there any more is what we want.
+            let _ = std::fs::remove_file(file);
+        }
+    }
+
+    fn add(&mut self, name: &str, fields: &BTreeMap<String, String>, folder: &Path) -> Result<(), String> {
+        let get = |field: &str| fields.get(field).map(String::as_str).filter(|value| !value.is_empty());
+        if let (Some(user), Some(password)) = (get("username"), get("password")) {
+            self.add_login(name, user, password);
+            return Ok(());
+        }
+        if let (Some(key), Some(secret)) = (get("access-key-id"), get("secret-access-key")) {
+            self.vars.insert("AWS_ACCESS_KEY_ID".to_owned(), key.to_owned());
+            self.hide("AWS_SECRET_ACCESS_KEY", secret);
+            get("session-token").into_iter().for_each(|token| self.hide("AWS_SESSION_TOKEN", token));
+            return Ok(());
+        }
+        if let Some(content) = FILE.into_iter().find_map(get) {
+            let path = self.keep(name, content, folder)?;
+            self.vars.insert(name.to_owned(), path);
+            self.hide(&format!("{name}_CONTENT"), content);
+            get("username").into_iter().for_each(|user| {
+                self.vars.insert(format!("{name}_USR"), user.to_owned());
+            });
+            return Ok(());
+        }
+        let single = fields.values().next().filter(|_| fields.len() == 1).map(String::as_str);
+        let value = TEXT.into_iter().find_map(get).or(single);
+        self.hide(name, value.ok_or("its fields are none that can be bound (text, username and password, key)")?);
+        Ok(())
+    }
+
+    fn add_login(&mut self, name: &str, user: &str, password: &str) {
+        if name.ends_with("USERNAME") {
+            self.vars.insert(name.to_owned(), user.to_owned());
+        } else if name.ends_with("PASSWORD") || name.ends_with("TOKEN") {
+            self.hide(name, password);
+        } else {
+            self.hide(name, &format!("{user}:{password}"));
+            self.vars.insert(format!("{name}_USR"), user.to_owned());
+            self.hide(&format!("{name}_PSW"), password);
+        }
+    }
+
+    fn add_git(&mut self, fields: &BTreeMap<String, String>, folder: &Path) -> Result<(), String> {
+        if fields.contains_key("password") {
+            self.add("GIT_USERNAME", fields, folder)?;
+            return self.add("GIT_PASSWORD", fields, folder);
+        }
+        if let Some(key) = FILE.into_iter().find_map(|field| fields.get(field)) {
+            let path = self.keep("GIT_KEY", key, folder)?;
+            let command = format!("ssh -i '{}' -o IdentitiesOnly=yes -o BatchMode=yes", path.replace('\'', r"'\''"));
+            self.vars.insert("GIT_SSH_COMMAND".to_owned(), command);
+            return Ok(());
+        }
+        self.add("GIT_TOKEN", fields, folder)
+    }
+
+    fn hide(&mut self, name: &str, value: &str) {
+        self.secrets.push((name.to_owned(), Secret::new(value)));
+    }
+
+    /// Writes a file for the owner alone.
+    fn keep(&mut self, name: &str, content: &str, folder: &Path) -> Result<String, String> {
+        let path = folder.join(format!("credential-{name}"));
+        let write = || {
+            std::fs::create_dir_all(folder)?;
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            file.write_all(content.as_bytes())
+        };
+        write().map_err(|error| format!("its file {} cannot be written: {error}", path.display()))?;
+        self.files.push(path.clone());
+        Ok(path.display().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haliotis_model::StepId;
+
+    struct Store;
+
+    #[async_trait]
+    impl Credentials for Store {
+        async fn fields(&self, id: &str) -> Result<Option<BTreeMap<String, String>>, String> {
+            let fields: &[(&str, &str)] = match id {
+                "login" => &[("username", "ada"), ("password", "s3cr3t")],
+                "token" => &[("text", "t0ken")],
+                "aws" => &[("access-key-id", "AKIA"), ("secret-access-key", "shh!")],
+                "ssh" => &[("username", "git"), ("key", "-----BEGIN\nabcd\n")],
+                "odd" => &[("a", "1"), ("b", "2")],
+                "down" => return Err("the disk is gone".to_owned()),
+                _ => return Ok(None),
+            };
+            Ok(Some(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()))
+        }
+    }
+
+    async fn bound(uses: &str, credentials: &[(&str, &str)], folder: &Path) -> Result<Bound, String> {
+        let mut call = Call::new(StepId::new("/s"), uses);
+        call.credentials = credentials.iter().map(|(name, id)| ((*name).to_owned(), (*id).to_owned())).collect();
+        let mut build = crate::agent::tests::build();
+        build.source.credential = Some("login".to_owned());
+        bind(&Store, &call, &build, folder).await
+    }
+
+    fn flat(bound: &Bound) -> Vec<String> {
+        let vars = bound.vars.iter().map(|(name, value)| format!("{name}={value}"));
+        vars.chain(bound.secrets.iter().map(|(name, value)| format!("*{name}={}", value.expose()))).collect()
+    }
+
+    #[tokio::test]
+    async fn kinds_and_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let flat = async |credentials: &[(&str, &str)]| flat(&bound("sh", credentials, dir.path()).await.unwrap());
+        assert_eq!(flat(&[("T", "token")]).await, ["*T=t0ken"]);
+        assert_eq!(flat(&[("L", "login")]).await, ["L_USR=ada", "*L=ada:s3cr3t", "*L_PSW=s3cr3t"]);
+        let both = [("GIT_USERNAME", "login"), ("GIT_PASSWORD", "login")];
+        assert_eq!(flat(&both).await, ["GIT_USERNAME=ada", "*GIT_PASSWORD=s3cr3t"]);
+        assert_eq!(flat(&[("X", "login.password")]).await, ["*X=s3cr3t"]);
+        assert_eq!(flat(&[("X", "aws")]).await, ["AWS_ACCESS_KEY_ID=AKIA", "*AWS_SECRET_ACCESS_KEY=shh!"]);
+    }
+
+    #[tokio::test]
+    async fn a_key_is_a_private_file_that_goes_with_the_step() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let bound = bound("sh", &[("K", "ssh")], dir.path()).await.unwrap();
+        let path = PathBuf::from(&bound.vars["K"]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "-----BEGIN\nabcd\n");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(bound.vars["K_USR"], "git");
+        bound.remove_files();
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn the_checkout_of_the_own_repository_needs_no_binding() {
+        let dir = tempfile::tempdir().unwrap();
+        let checkout = bound("checkout", &[], dir.path()).await.unwrap();
+        assert_eq!(flat(&checkout), ["GIT_USERNAME=ada", "*GIT_PASSWORD=s3cr3t"]);
+        assert_eq!(
+            flat(&bound("checkout", &[("GIT_TOKEN", "token")], dir.path()).await.unwrap()),
+            ["*GIT_TOKEN=t0ken"]
+        );
+        assert!(flat(&bound("sh", &[], dir.path()).await.unwrap()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_named_and_no_value_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        for (id, text) in [
+            ("nobody", "there is no credential `nobody`"),
+            ("login.pin", "credential `login` has no field `pin`"),
+            ("odd", "credential `odd`: its fields are none"),
+            ("down", "credential `down` cannot be read: the disk is gone"),
+        ] {
+            let error = bound("sh", &[("X", id)], dir.path()).await.err().unwrap();
+            assert!(error.starts_with(text), "{error}");
+        }
+    }
+}

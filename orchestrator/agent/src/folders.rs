@@ -1,0 +1,177 @@
+//! Where a build's files lie in the data folder, and when they go.
+//!
+//! ```text
+//! logs/BUILD/SLUG.log        one per attempt; kept with the build
+//! artifacts/BUILD            kept with the build
+//! workspaces/BUILD           gone when the build succeeded; of other builds the last few are kept to look into
+//! stashes/BUILD              gone with the build's end
+//! scratch/BUILD/SLUG         gone with the build's end; each SLUG is also a key of the supervisor, to be forgotten
+//! trash/…                    what is being removed
+//! ```
+//! What goes is first renamed into `trash`, which is instant and survives a crash half way; the removing itself happens
+//! aside, and again at the next start for whatever is left.
+
+use std::path::{Path, PathBuf};
+
+use haliotis_model::{BuildId, BuildResult, NewBuild, WorkspaceKind};
+
+/// Workspaces of builds that did not succeed, kept for people: enough for a day of trying, few enough for a disk.
+pub const WORKSPACES_KEPT: usize = 5;
+
+/// The folders of one data folder.
+#[derive(Clone, Debug)]
+pub(crate) struct Folders {
+    root: PathBuf,
+}
+
+impl Folders {
+    pub(crate) fn new(root: &Path) -> Folders {
+        Folders { root: root.to_owned() }
+    }
+
+    pub(crate) fn log(&self, build: BuildId, slug: &str) -> PathBuf {
+        self.of("logs", build).join(format!("{slug}.log"))
+    }
+
+    pub(crate) fn workspace(&self, id: BuildId, build: &NewBuild) -> PathBuf {
+        match &build.workspace {
+            WorkspaceKind::Own => self.of("workspaces", id),
+            WorkspaceKind::InPlace { path } => PathBuf::from(path),
+        }
+    }
+
+    pub(crate) fn artifacts(&self, build: BuildId) -> PathBuf {
+        self.of("artifacts", build)
+    }
+
+    pub(crate) fn stashes(&self, build: BuildId) -> PathBuf {
+        self.of("stashes", build)
+    }
+
+    pub(crate) fn scratch(&self, build: BuildId, slug: &str) -> PathBuf {
+        self.of("scratch", build).join(slug)
+    }
+
+    fn of(&self, kind: &str, build: BuildId) -> PathBuf {
+        self.root.join(kind).join(build.to_string())
+    }
+
+    fn trash(&self) -> PathBuf {
+        self.root.join("trash")
+    }
+
+    /// The build has ended: what goes is out of the way when this returns. Gives the supervisor's keys to forget.
+    pub(crate) fn retire(&self, build: BuildId, result: BuildResult) -> Vec<String> {
+        let keys = names(&self.of("scratch", build));
+        self.discard("scratch", build);
+        self.discard("stashes", build);
+        let workspace = self.of("workspaces", build);
+        if result == BuildResult::Success {
+            self.discard("workspaces", build);
+        } else if workspace.is_dir() {
+            // The mark tells an ended build's workspace from a running one's.
+            let _ = std::fs::write(self.mark(build), "");
+            self.prune_workspaces();
+        }
+        keys
+    }
+
+    fn mark(&self, build: BuildId) -> PathBuf {
+        self.root.join("workspaces").join(format!("{build}.ended"))
+    }
+
+    fn prune_workspaces(&self) {
+        let ended = names(&self.root.join("workspaces"));
+        let mut ended: Vec<i64> = ended.iter().filter_map(|name| name.strip_suffix(".ended")?.parse().ok()).collect();
+        ended.sort_unstable();
+        let surplus = ended.len().saturating_sub(WORKSPACES_KEPT);
+        for id in &ended[..surplus] {
+            self.discard("workspaces", BuildId(*id));
+            let _ = std::fs::remove_file(self.mark(BuildId(*id)));
+        }
+    }
+
+    fn discard(&self, kind: &str, build: BuildId) {
+        let (from, trash) = (self.of(kind, build), self.trash());
+        if !from.exists() {
+            return;
+        }
+        let moved = std::fs::create_dir_all(&trash)
+            .and_then(|()| std::fs::rename(&from, trash.join(format!("{kind}-{build}"))));
+        if let Err(error) = moved {
+            tracing::warn!(path = %from.display(), %error, "a folder of an ended build stays");
+        }
+    }
+
+    /// Removes what is in the trash; may take long.
+    pub(crate) fn empty_trash(&self) {
+        for name in names(&self.trash()) {
+            let path = self.trash().join(name);
+            if let Err(error) = std::fs::remove_dir_all(&path) {
+                tracing::warn!(path = %path.display(), %error, "cannot be removed");
+            }
+        }
+    }
+
+    /// Keys of attempts whose scratch folders lie in the trash, as a crash leaves them.
+    pub(crate) fn keys_in_trash(&self) -> Vec<String> {
+        let scratches = names(&self.trash()).into_iter().filter(|name| name.starts_with("scratch-"));
+        scratches.flat_map(|name| names(&self.trash().join(name))).collect()
+    }
+}
+
+/// Names in a folder, sorted; none if there is no such folder.
+fn names(dir: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folders() -> (tempfile::TempDir, Folders) {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = Folders::new(dir.path());
+        (dir, folders)
+    }
+
+    fn build_with_files(folders: &Folders, id: i64) {
+        for path in
+            [folders.of("workspaces", BuildId(id)), folders.scratch(BuildId(id), "a"), folders.stashes(BuildId(id))]
+        {
+            std::fs::create_dir_all(path.join("deep")).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_success_leaves_nothing_and_tells_its_keys() {
+        let (dir, folders) = folders();
+        build_with_files(&folders, 1);
+        std::fs::create_dir_all(folders.artifacts(BuildId(1))).unwrap();
+        assert_eq!(folders.retire(BuildId(1), BuildResult::Success), ["a"]);
+        assert_eq!(folders.keys_in_trash(), ["a"]);
+        for kind in ["workspaces", "scratch", "stashes"] {
+            assert!(!dir.path().join(kind).join("1").exists(), "{kind}");
+        }
+        assert!(folders.artifacts(BuildId(1)).exists());
+        folders.empty_trash();
+        assert!(names(&folders.trash()).is_empty());
+        assert!(folders.retire(BuildId(1), BuildResult::Success).is_empty(), "twice does no harm");
+    }
+
+    #[test]
+    fn the_last_failed_workspaces_stay_and_running_ones_always() {
+        let (dir, folders) = folders();
+        build_with_files(&folders, 1);
+        for id in 2..10 {
+            build_with_files(&folders, id);
+            folders.retire(BuildId(id), BuildResult::Failure);
+        }
+        let left: Vec<String> =
+            names(&dir.path().join("workspaces")).into_iter().filter(|name| !name.ends_with(".ended")).collect();
+        assert_eq!(left, ["1", "5", "6", "7", "8", "9"]);
+    }
+}
