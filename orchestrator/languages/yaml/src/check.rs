@@ -12,7 +12,7 @@ use crate::read::{Catalog, coerce};
 
 /// What `build.` has.
 pub(crate) const BUILD: [&str; 8] = ["number", "id", "pipeline", "commit", "branch", "repo", "cloud", "url"];
-const ROOTS: [&str; 9] = ["parameters", "params", "vars", "steps", "build", "matrix", "event", "self", "true"];
+const ROOTS: [&str; 8] = ["parameters", "params", "vars", "steps", "build", "matrix", "event", "self"];
 /// What `steps.ID.` has.
 const STEP: [&str; 3] = ["outputs", "result", "message"];
 /// Roots that people know from elsewhere, and where the thing is here.
@@ -95,7 +95,10 @@ fn check(expr: &Rc<Expr>, place: &Place<'_>, catalog: &Catalog<'_>, problems: &m
             "steps" => steps(&rest, reference, expr, place, catalog, problems),
             other => {
                 let help = ELSEWHERE.iter().find(|(name, _)| *name == other).map(|(_, help)| (*help).to_owned());
-                let help = help.or_else(|| suggest(other, &ROOTS));
+                // `outputs.model-data` is a subtraction to CEL.
+                let dash = (expr.before(reference) == Some('-'))
+                    .then(|| format!("a name with - in it is written in brackets, as in outputs[\"model-{other}\"]"));
+                let help = help.or(dash).or_else(|| suggest(other, &ROOTS));
                 problems.error("yaml-reference", at, format!("the name {other:?} is not known"), help);
             }
         }
@@ -103,14 +106,7 @@ fn check(expr: &Rc<Expr>, place: &Place<'_>, catalog: &Catalog<'_>, problems: &m
 }
 
 /// `root.NAME` where all names are known.
-fn member(
-    rest: &[&str],
-    what: &str,
-    known: &[&str],
-    reference: &Reference,
-    expr: &Expr,
-    problems: &mut Problems,
-) {
+fn member(rest: &[&str], what: &str, known: &[&str], reference: &Reference, expr: &Expr, problems: &mut Problems) {
     if let Some(name) = rest.first().filter(|name| !known.contains(name)) {
         problems.unknown("yaml-reference", expr.place(reference), what, name, known.iter().copied());
     }
@@ -159,7 +155,9 @@ fn steps(
         ["outputs", name, ..] => output(&doc.steps[index], name, reference, expr, catalog, problems),
         [other, ..] => {
             let help = suggest(other, &STEP).filter(|help| help.starts_with("did"));
-            let help = help.or_else(|| Some(format!("write steps.{id}.outputs.{other}")));
+            let help = help.or_else(|| {
+                Some(format!("write steps.{id}.outputs.{other}, or outputs[\"{other}-...\"] for a name with -"))
+            });
             problems.error("yaml-reference", at, format!("a step has no {other:?}"), help);
         }
     }

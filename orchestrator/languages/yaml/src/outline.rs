@@ -44,13 +44,7 @@ impl Sketch {
         }
     }
 
-    fn needs(
-        &mut self,
-        doc: &Doc,
-        step: &Step,
-        path: &dyn Fn(&Step) -> StepId,
-        first: Option<&StepId>,
-    ) -> Vec<StepId> {
+    fn needs(&mut self, doc: &Doc, step: &Step, path: &dyn Fn(&Step) -> StepId, first: Option<&StepId>) -> Vec<StepId> {
         let Some(gate) = step.gate else {
             return if step.after_all { Vec::new() } else { first.cloned().into_iter().collect() };
         };

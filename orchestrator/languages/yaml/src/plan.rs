@@ -397,4 +397,3 @@ fn duration_text(ms: u64) -> String {
     }
     format!("{ms} ms")
 }
-

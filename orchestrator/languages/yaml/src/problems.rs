@@ -9,6 +9,8 @@ use crate::tree::At;
 
 /// Names closer than this to a known one are offered as "did you mean".
 const NEAR: f64 = 0.7;
+/// Letters by which a near name may be longer or shorter.
+const MOST_TYPED: usize = 4;
 
 /// The problems of one file.
 pub(crate) struct Problems {
@@ -42,7 +44,8 @@ impl Problems {
         name: &str,
         known: impl IntoIterator<Item = &'a str>,
     ) {
-        let known: Vec<&str> = known.into_iter().collect();
+        // Looking for near names is dear; past the limit nobody sees them.
+        let known: Vec<&str> = if self.list.len() > MAX_PROBLEMS { Vec::new() } else { known.into_iter().collect() };
         let help = suggest(name, &known);
         self.error(code, at, format!("unknown {what} {name:?}"), help);
     }
@@ -63,8 +66,9 @@ impl Problems {
         });
     }
 
-    pub(crate) fn has_errors(&self) -> bool {
-        self.errors > 0
+    /// Errors so far.
+    pub(crate) fn errors(&self) -> usize {
+        self.errors
     }
 
     /// All, in the order of the file; too many end in a line that says so.
@@ -98,6 +102,7 @@ fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     let lower = name.to_lowercase();
     known
         .iter()
+        .filter(|candidate| candidate.len().abs_diff(name.len()) <= MOST_TYPED)
         .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), *candidate))
         .filter(|(score, _)| *score >= NEAR)
         .max_by(|a, b| a.0.total_cmp(&b.0))

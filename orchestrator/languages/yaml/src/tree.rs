@@ -124,7 +124,12 @@ fn plain_value(text: &str) -> Value {
 pub(crate) fn parse(text: &str, problems: &mut Problems) -> Option<Rc<Node>> {
     if text.len() > MAX_SOURCE_BYTES {
         let message = format!("the file has {} bytes, at most {MAX_SOURCE_BYTES} are read", text.len());
-        problems.error("yaml-too-large", At::START, message, Some("split it into files and call them with uses:".into()));
+        problems.error(
+            "yaml-too-large",
+            At::START,
+            message,
+            Some("split it into files and call them with uses:".into()),
+        );
         return None;
     }
     let mut builder = Builder::default();
@@ -178,7 +183,12 @@ struct Open {
 
 enum OpenKind {
     List(Vec<Rc<Node>>),
-    Map { entries: Vec<(Rc<Node>, Rc<Node>)>, key: Option<Rc<Node>>, seen: BTreeMap<Box<str>, u32>, merges: Vec<Rc<Node>> },
+    Map {
+        entries: Vec<(Rc<Node>, Rc<Node>)>,
+        key: Option<Rc<Node>>,
+        seen: BTreeMap<Box<str>, u32>,
+        merges: Vec<Rc<Node>>,
+    },
 }
 
 #[derive(Default)]
@@ -265,7 +275,12 @@ impl Builder {
             return Some(());
         }
         let message = format!("the file has more than {MAX_NODES} values");
-        problems.error("yaml-too-large", at, message, Some("share long lists with an anchor (&name, *name)".to_owned()));
+        problems.error(
+            "yaml-too-large",
+            at,
+            message,
+            Some("share long lists with an anchor (&name, *name)".to_owned()),
+        );
         None
     }
 
@@ -404,7 +419,8 @@ mod tests {
             let uses = vec![format!("*a{}", level - 1); 10].join(", ");
             text.push_str(&format!("a{level}: &a{level} [{uses}]\n"));
         }
-        for bomb in [text, "[".repeat(20_000), "{a: ".repeat(300), "- ".repeat(5_000), "x".repeat(MAX_SOURCE_BYTES + 1)] {
+        for bomb in [text, "[".repeat(20_000), "{a: ".repeat(300), "- ".repeat(5_000), "x".repeat(MAX_SOURCE_BYTES + 1)]
+        {
             let (_, problems) = tree(&bomb);
             assert_eq!(problems.len(), 1, "{:?}", &bomb[..20]);
         }

@@ -15,7 +15,8 @@ fn programs() {
         let build = script.build(&name, &text);
         let turns = drive::run(&build, &script);
         drive::check_prefixes(&build, &turns);
-        let ends = turns.iter().flat_map(|turn| &turn.commands).filter(|command| matches!(command, Command::Finish { .. }));
+        let ends =
+            turns.iter().flat_map(|turn| &turn.commands).filter(|command| matches!(command, Command::Finish { .. }));
         assert_eq!(ends.count(), 1, "{name} ends once");
         if let Err(why) = support::golden("programs", &name, &drive::print(&build, &turns)) {
             failed.push(why);
@@ -38,8 +39,7 @@ fn outlines_know_what_runs() {
                     Command::AskInput { id, .. } | Command::Skip { id, .. } => id,
                     _ => continue,
                 };
-                let known = outline.nodes.iter().any(|node| node.id == *id)
-                    || id.as_str().contains("/interrupted");
+                let known = outline.nodes.iter().any(|node| node.id == *id) || id.as_str().contains("/interrupted");
                 assert!(known, "{name}: {id} is not in the outline");
             }
         }

@@ -155,10 +155,12 @@ fn guard_append(step: &mut IdedExpr) {
 fn tick_before(expr: &mut IdedExpr) {
     let id = expr.id;
     let inner = std::mem::take(expr);
-    let tick = IdedExpr { id, expr: Ast::Call(CallExpr { func_name: TICK.to_owned(), target: None, args: Vec::new() }) };
+    let tick =
+        IdedExpr { id, expr: Ast::Call(CallExpr { func_name: TICK.to_owned(), target: None, args: Vec::new() }) };
     let no = IdedExpr { id, expr: Ast::Literal(LiteralValue::Boolean(CelBool::from(false))) };
     let args = vec![tick, inner, no];
-    *expr = IdedExpr { id, expr: Ast::Call(CallExpr { func_name: operators::CONDITIONAL.to_owned(), target: None, args }) };
+    *expr =
+        IdedExpr { id, expr: Ast::Call(CallExpr { func_name: operators::CONDITIONAL.to_owned(), target: None, args }) };
 }
 
 fn wrap(expr: &mut IdedExpr, function: &str) {

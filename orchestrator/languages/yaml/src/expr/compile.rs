@@ -17,9 +17,31 @@ use crate::tree::{At, Data, Node};
 
 /// The functions an expression may call beside the operators.
 pub(crate) const FUNCTIONS: [&str; 25] = [
-    "always", "failed", "success", "has", "all", "exists", "exists_one", "map", "filter", "size", "contains",
-    "startsWith", "endsWith", "matches", "string", "int", "uint", "double", "bool", "bytes", "type", "dyn", "orValue",
-    "hasValue", "or",
+    "always",
+    "failed",
+    "success",
+    "has",
+    "all",
+    "exists",
+    "exists_one",
+    "map",
+    "filter",
+    "size",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "matches",
+    "string",
+    "int",
+    "uint",
+    "double",
+    "bool",
+    "bytes",
+    "type",
+    "dyn",
+    "orValue",
+    "hasValue",
+    "or",
 ];
 
 static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
@@ -64,7 +86,9 @@ impl Compiler {
         }
         match &node.data {
             Data::Scalar { text, .. } if text.contains("${{") => self.scalar(node, text, problems),
-            Data::Scalar { text, .. } if as_text && !node.is_null() => Template::Literal(Value::String(text.to_string())),
+            Data::Scalar { text, .. } if as_text && !node.is_null() => {
+                Template::Literal(Value::String(text.to_string()))
+            }
             Data::Scalar { .. } => Template::Literal(node.scalar()),
             Data::List(items) => {
                 let items: Vec<Template> = items.iter().map(|item| self.build(item, as_text, problems)).collect();
@@ -76,7 +100,9 @@ impl Compiler {
             Data::Map(entries) => {
                 let entries: Vec<(String, Template)> = entries
                     .iter()
-                    .map(|(key, value)| (key.text().unwrap_or_default().to_owned(), self.build(value, as_text, problems)))
+                    .map(|(key, value)| {
+                        (key.text().unwrap_or_default().to_owned(), self.build(value, as_text, problems))
+                    })
                     .collect();
                 let literal = entries.iter().map(|(key, value)| Some((key.clone(), value.literal()?.clone())));
                 match literal.collect::<Option<haliotis_model::Object>>() {
@@ -107,7 +133,7 @@ impl Compiler {
             let Some(length) = closing(inside) else {
                 let help = "write ${{ expression }}; $${{ stands for the characters themselves".to_owned();
                 problems.error("yaml-expression", At { length: 3, ..at }, "this ${{ is not closed by }}", help);
-                return Template::Literal(Value::Null);
+                return broken();
             };
             if !plain.is_empty() {
                 parts.push(Part::Text(std::mem::take(&mut plain)));
@@ -115,7 +141,7 @@ impl Compiler {
             let at = At { column: at.column + 3, ..at };
             match self.expression(&inside[..length], at, problems) {
                 Some(expr) => parts.push(Part::Expr(expr)),
-                None => parts.push(Part::Text(String::new())),
+                None => return broken(),
             }
             rest = &inside[length + 2..];
         }
@@ -193,6 +219,11 @@ impl Compiler {
         self.cache.insert(key, made.clone());
         made
     }
+}
+
+/// Stands for a value whose expression was reported; fits wherever text does.
+fn broken() -> Template {
+    Template::Text(Vec::new())
 }
 
 /// Bytes up to the `}}` that closes an expression: outside of quotes and of the expression's own braces.
@@ -288,7 +319,14 @@ fn finish(
         }
     };
     let _ = offset;
-    Expr { text: text.into(), file: Rc::clone(&problems.file), at: whole, code, references: found.references, functions }
+    Expr {
+        text: text.into(),
+        file: Rc::clone(&problems.file),
+        at: whole,
+        code,
+        references: found.references,
+        functions,
+    }
 }
 
 impl Expr {
@@ -336,8 +374,19 @@ fn explain(error: &ExecutionError) -> String {
             let types = overload.argument_types().join(" and ");
             let name = overload.function().trim_matches(|c| c == '_' || c == '@');
             let mixed = types.contains("int") && types.contains("double");
-            let help = if mixed { "; convert one with double(...) or int(...)" } else { "; convert with string(), int(), double()" };
+            let help = if mixed {
+                "; convert one with double(...) or int(...)"
+            } else {
+                "; convert with string(), int(), double()"
+            };
             format!("`{name}` does not work on {types}{help}")
+        }
+        ExecutionError::UnsupportedBinaryOperator(name, left, right) => {
+            format!(
+                "`{name}` does not work on {} and {}; convert with string(), int(), double()",
+                left.type_of(),
+                right.type_of()
+            )
         }
         other => {
             // Some messages print whole values; a message is a sentence.

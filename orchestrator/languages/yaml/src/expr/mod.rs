@@ -82,8 +82,13 @@ impl Expr {
     }
 
     fn fail(&self, why: &str) -> EvalError {
+        const SHOWN: usize = 120;
         let At { line, column, .. } = self.at;
-        EvalError(format!("{}:{line}:{column}: in the expression `{}`: {why}", self.file, self.text.trim()))
+        let mut text: String = self.text.trim().chars().take(SHOWN).collect();
+        if text.len() < self.text.trim().len() {
+            text.push('…');
+        }
+        EvalError(format!("{}:{line}:{column}: in the expression `{text}`: {why}", self.file))
     }
 
     /// The steps it reads.
@@ -99,6 +104,11 @@ impl Expr {
             || self.references.iter().any(|reference| {
                 reference.path[0] == "steps" && reference.path.get(2).is_some_and(|field| field == "result")
             })
+    }
+
+    /// The character before a place in the text, spaces left out.
+    pub(crate) fn before(&self, reference: &Reference) -> Option<char> {
+        self.text.chars().take(reference.start).filter(|c| !c.is_whitespace()).last()
     }
 
     /// It calls `always()`: it runs even when the build was stopped.

@@ -43,7 +43,11 @@ pub(super) async fn run(called: Called<'_>, flow: &Flow, values: &Values<'_>) ->
                     Some(reason @ StopReason::TimedOut { .. }) => {
                         outcome = Outcome::new(BuildResult::Failure, reason.message());
                     }
-                    _ if outcome.message.as_ref().is_some_and(|message| message.starts_with("the pipeline timed out")) => {
+                    _ if outcome
+                        .message
+                        .as_ref()
+                        .is_some_and(|message| message.starts_with("the pipeline timed out")) =>
+                    {
                         outcome.result = BuildResult::Failure;
                     }
                     _ => {}

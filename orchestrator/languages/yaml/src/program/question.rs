@@ -1,9 +1,7 @@
 //! Questions to people: the inputs of the file, and what to do with a step whose outcome nobody knows.
 
 use haliotis_flow::{Flow, InputOutcome, StopReason};
-use haliotis_model::{
-    Answer, BuildResult, Decision, InputSpec, Object, ParameterKind, ParameterSpec, StepId, Value,
-};
+use haliotis_model::{Answer, BuildResult, Decision, InputSpec, Object, ParameterKind, ParameterSpec, StepId, Value};
 
 use super::values::Values;
 use super::{Outcome, Run, digest};

@@ -82,7 +82,8 @@ async fn cells(run: &Rc<Run>, index: usize, matrix: &Matrix, flow: Flow, status:
         let result = if stopped { BuildResult::Failure } else { outcome.result };
         let better = whole.result < result || (whole.result == result && result != BuildResult::Success && !stopped);
         if better && (!stopped || whole.message.is_none()) {
-            whole.message = outcome.message.map(|message| format!("[{}]: {message}", cell.label));
+            let message = outcome.message.unwrap_or_else(|| result.as_str().to_owned());
+            whole.message = Some(format!("[{}]: {message}", cell.label));
         }
         whole.result = whole.result.worst(result);
         whole.outputs.insert(cell.label.clone(), Value::Object(outcome.outputs));

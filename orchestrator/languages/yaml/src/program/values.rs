@@ -64,9 +64,9 @@ impl Scope for Values<'_> {
                 all.extend(own.map(|(name, text)| (name.clone(), Value::String(text.clone()))));
                 Some(Value::Object(all))
             }
-            "steps" => Some(Value::Object(
-                steps.iter().filter_map(|id| Some(((*id).to_owned(), self.step(id)?))).collect(),
-            )),
+            "steps" => {
+                Some(Value::Object(steps.iter().filter_map(|id| Some(((*id).to_owned(), self.step(id)?))).collect()))
+            }
             _ => None,
         }
     }

@@ -82,7 +82,12 @@ impl<'n> Fields<'n> {
         }
     }
 
-    pub(super) fn whole(&self, key: &str, range: std::ops::RangeInclusive<i64>, problems: &mut Problems) -> Option<u32> {
+    pub(super) fn whole(
+        &self,
+        key: &str,
+        range: std::ops::RangeInclusive<i64>,
+        problems: &mut Problems,
+    ) -> Option<u32> {
         whole(self.get(key)?, key, range, problems)
     }
 

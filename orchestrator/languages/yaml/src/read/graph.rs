@@ -109,7 +109,10 @@ fn after_all(doc: &mut Doc, wanted: &[Wanted], problems: &mut Problems) {
             for waiter in &doc.gates[*gate].waiters {
                 let step = &mut doc.steps[*waiter];
                 if wanted[need].post && !wanted[*waiter].post {
-                    let message = format!("{:?} stands under post: and runs after {:?}", doc.steps[need].id, doc.steps[*waiter].id);
+                    let message = format!(
+                        "{:?} stands under post: and runs after {:?}",
+                        doc.steps[need].id, doc.steps[*waiter].id
+                    );
                     let at = wanted[*waiter].needs.as_ref().map_or(At::START, |node| node.at);
                     problems.error("yaml-unknown-need", at, message, None);
                 } else if !step.after_all {

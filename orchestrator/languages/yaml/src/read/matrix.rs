@@ -22,9 +22,10 @@ pub(super) fn read(fields: &Fields<'_>, problems: &mut Problems) -> Option<Matri
         }
         return None;
     };
+    let before = problems.errors();
     let (axes, include, exclude) = axes(node, problems);
     let cells = cells(&axes, &include, &exclude);
-    if cells.is_empty() {
+    if cells.is_empty() && problems.errors() == before {
         let help = "write matrix: { py: [\"3.11\", \"3.12\"] }".to_owned();
         problems.error("yaml-matrix", node.at, "the matrix has no cells", help);
     }
@@ -119,7 +120,8 @@ fn cells(axes: &Axes, include: &[Object], exclude: &[Object]) -> Vec<Object> {
     cells.retain(|cell| !exclude.iter().any(|out| out.iter().all(|(key, value)| cell.get(key) == Some(value))));
     for extra in include {
         let axis = |key: &String| axes.iter().any(|(name, _)| name == key);
-        let agrees = |cell: &Object| extra.iter().filter(|(key, _)| axis(key)).all(|(key, value)| cell.get(key) == Some(value));
+        let agrees =
+            |cell: &Object| extra.iter().filter(|(key, _)| axis(key)).all(|(key, value)| cell.get(key) == Some(value));
         let mut extended = false;
         if extra.keys().any(axis) {
             for cell in cells.iter_mut().filter(|cell| agrees(cell)) {
@@ -139,7 +141,8 @@ fn cells(axes: &Axes, include: &[Object], exclude: &[Object]) -> Vec<Object> {
 /// Names the cells; a name is part of a path, so it holds no slash, and is unique.
 fn label(cells: Vec<Object>) -> Vec<Cell> {
     let mut seen = BTreeSet::new();
-    let clean = |c: char| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '=' | ',' | ':') { c } else { '-' };
+    let clean =
+        |c: char| if c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '=' | ',' | ':') { c } else { '-' };
     cells
         .into_iter()
         .map(|values| {

@@ -98,7 +98,7 @@ impl Library<'_> {
             check::references(&doc, self.catalog, &mut problems);
             Some(Rc::new(doc))
         });
-        self.failed |= problems.has_errors();
+        self.failed |= problems.errors() > 0;
         let own = problems.finish();
         // The caller's problems come before those of what it calls.
         self.found.splice(0..0, own);

@@ -49,7 +49,10 @@ fn one(name: String, at: At, node: &Node, reading: &mut Reading<'_>) -> Option<P
         problems.error("yaml-parameter", at, format!("the choice {name:?} has no choices"), help);
     }
     let description = fields.text("description", problems).unwrap_or_default();
-    let default = fields.node.get("default").filter(|node| !node.is_null() || kind == ParameterKind::String && node.at.length > 1);
+    let default = fields
+        .node
+        .get("default")
+        .filter(|node| !node.is_null() || kind == ParameterKind::String && node.at.length > 1);
     let mut parameter = ParameterSpec { name, kind, default: None, choices, description };
     if let Some(node) = default {
         if matches!(node.data, Data::List(_) | Data::Map(_)) {

@@ -12,8 +12,21 @@ use super::graph::{self, Wanted};
 use super::{Reading, parameters, step, triggers};
 
 pub(crate) const KEYS: [&str; 15] = [
-    "name", "description", "on", "parameters", "vars", "env", "credentials", "concurrency", "timeout", "agent",
-    "checkout", "environments", "steps", "post", "outputs",
+    "name",
+    "description",
+    "on",
+    "parameters",
+    "vars",
+    "env",
+    "credentials",
+    "concurrency",
+    "timeout",
+    "agent",
+    "checkout",
+    "environments",
+    "steps",
+    "post",
+    "outputs",
 ];
 
 /// The sections of `post:`.
@@ -62,7 +75,8 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> Option<Doc> {
 
 fn check_name(name: &str, at: At, problems: &mut Problems) {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '/' | '-');
-    if !name.chars().all(fits) || name.len() > 200 || name.starts_with('/') || name.split('/').any(|part| part == "..") {
+    if !name.chars().all(fits) || name.len() > 200 || name.starts_with('/') || name.split('/').any(|part| part == "..")
+    {
         let help = "letters, digits and . _ / -, at most 200".to_owned();
         problems.error("yaml-name", at, format!("{name:?} is not the name of a pipeline"), help);
     }
@@ -162,9 +176,10 @@ pub(crate) fn calls(path: &str, text: &str) -> Vec<String> {
     let mut problems = Problems::new(&path.into());
     let Some(root) = tree::parse(text, &mut problems) else { return Vec::new() };
     let mut found = BTreeSet::new();
-    let sections = root.get("steps").into_iter().chain(
-        root.get("post").into_iter().flat_map(|post| POST.iter().filter_map(|(name, _)| post.get(name))),
-    );
+    let sections = root
+        .get("steps")
+        .into_iter()
+        .chain(root.get("post").into_iter().flat_map(|post| POST.iter().filter_map(|(name, _)| post.get(name))));
     for section in sections {
         let Data::Map(entries) = &section.data else { continue };
         for (_, step) in entries {

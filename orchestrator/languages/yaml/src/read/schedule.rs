@@ -54,7 +54,8 @@ pub(super) fn cron_problem(text: &str) -> Option<(usize, usize, String)> {
     }
     let fields: Vec<&str> = text.split_whitespace().collect();
     if fields.len() != 5 {
-        let reason = format!("a cron expression has 5 fields (minute hour day month weekday), this has {}", fields.len());
+        let reason =
+            format!("a cron expression has 5 fields (minute hour day month weekday), this has {}", fields.len());
         return Some((0, text.chars().count(), reason));
     }
     let mut from = 0;
@@ -110,9 +111,15 @@ mod tests {
 
     #[test]
     fn durations() {
-        for (text, ms) in
-            [("250ms", 250), ("90s", 90_000), ("1h30m", 5_400_000), ("2 h", 0), ("45", 45_000), ("1.5", 1500), ("7d", 604_800_000)]
-        {
+        for (text, ms) in [
+            ("250ms", 250),
+            ("90s", 90_000),
+            ("1h30m", 5_400_000),
+            ("2 h", 0),
+            ("45", 45_000),
+            ("1.5", 1500),
+            ("7d", 604_800_000),
+        ] {
             assert_eq!(duration_ms(text), (ms > 0).then_some(ms), "{text}");
         }
         for bad in ["", "soon", "-1", "5x", "m", "9999d", "NaN", "inf"] {

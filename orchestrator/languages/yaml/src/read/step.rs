@@ -14,8 +14,25 @@ use super::fields::{self, Fields, wrong};
 use super::{Reading, input, matrix, pipeline, with};
 
 pub(crate) const KEYS: [&str; 19] = [
-    "name", "needs", "if", "run", "uses", "with", "input", "vars", "env", "credentials", "agent", "environment",
-    "retry", "timeout", "matrix", "fail-fast", "when", "continue-on-error", "outputs",
+    "name",
+    "needs",
+    "if",
+    "run",
+    "uses",
+    "with",
+    "input",
+    "vars",
+    "env",
+    "credentials",
+    "agent",
+    "environment",
+    "retry",
+    "timeout",
+    "matrix",
+    "fail-fast",
+    "when",
+    "continue-on-error",
+    "outputs",
 ];
 const WHEN: [(&str, When); 3] = [("success", When::Success), ("failed", When::Failed), ("always", When::Always)];
 
@@ -25,7 +42,8 @@ pub(super) fn check_id(key: &Node, what: &str, problems: &mut Problems) {
     let first = text.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
     let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if !first || !text.chars().all(fits) || text.len() > 100 {
-        let help = "letters, digits, _ and -, beginning with a letter or _, at most 100; put other words into name:".to_owned();
+        let help = "letters, digits, _ and -, beginning with a letter or _, at most 100; put other words into name:"
+            .to_owned();
         problems.error("yaml-name", key.at, format!("{text:?} is not the id of {what}"), help);
     }
 }
@@ -67,7 +85,12 @@ pub(super) fn read(
     };
     if post.is_some() && fields.get("when").is_some() {
         let at = fields.get("when").map_or(at, |node| node.at);
-        problems.error("yaml-conflict", at, "the section of post says when this step runs", Some("remove when:".to_owned()));
+        problems.error(
+            "yaml-conflict",
+            at,
+            "the section of post says when this step runs",
+            Some("remove when:".to_owned()),
+        );
     }
     settle(&mut step, &fields, environments, problems);
     (step, fields.get("needs").cloned())
@@ -84,7 +107,12 @@ fn settle(step: &mut Step, fields: &Fields<'_>, environments: &BTreeMap<String, 
                 question.approvers.clone_from(&environment.approvers);
             }
             if step.retry.max > 0 {
-                problems.error("yaml-conflict", retry_at, "an input cannot be retried", Some("remove retry:".to_owned()));
+                problems.error(
+                    "yaml-conflict",
+                    retry_at,
+                    "an input cannot be retried",
+                    Some("remove retry:".to_owned()),
+                );
             }
         }
         Action::File { .. } if step.retry.max > 0 => {
@@ -153,7 +181,8 @@ fn run(script: &Rc<Node>, fields: &Fields<'_>, reading: &mut Reading<'_>) -> Act
         wrong(script, "run", "a script (text)", &mut reading.problems);
     }
     let value = reading.compiler.text_template(script, &mut reading.problems);
-    let mut arguments = vec![Named { name: "script".to_owned(), at: script.at, value, kind: Some(ArgumentKind::String) }];
+    let mut arguments =
+        vec![Named { name: "script".to_owned(), at: script.at, value, kind: Some(ArgumentKind::String) }];
     let Some(schema) = reading.catalog.get("sh") else {
         reading.problems.error("yaml-unknown-step", script.at, "this server has no step kind \"sh\" for run:", None);
         return nothing();
@@ -234,7 +263,9 @@ fn warn_injection(arguments: &[Named], reading: &mut Reading<'_>) {
     });
     for (at, path) in found {
         let message = format!("{path} is chosen by whoever pushes or triggers, and becomes part of the script here");
-        let help = format!("hand it over as a variable: vars: {{ VALUE: \"${{{{ {path} }}}}\" }} and \"$VALUE\" in the script");
+        let help = format!(
+            "hand it over as a variable: vars: {{ VALUE: \"${{{{ {path} }}}}\" }} and \"$VALUE\" in the script"
+        );
         reading.problems.warn("yaml-injection", at, message, help);
     }
 }
@@ -274,7 +305,9 @@ fn retry(node: &Node, problems: &mut Problems) -> Retry {
     if matches!(node.data, Data::Scalar { .. }) {
         return Retry { max: fields::whole(node, "retry", most, problems).unwrap_or(0), ..Retry::default() };
     }
-    let Some(fields) = Fields::of(node, "retry", &["max", "delay", "backoff"], problems) else { return Retry::default() };
+    let Some(fields) = Fields::of(node, "retry", &["max", "delay", "backoff"], problems) else {
+        return Retry::default();
+    };
     let backoff = match fields.get("backoff") {
         None => 1.0,
         Some(node) => match node.scalar().as_f64() {

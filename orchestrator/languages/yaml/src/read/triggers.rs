@@ -32,8 +32,11 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_>) -> Vec<TriggerSpec> {
     if let Some(node) = fields.node.get("webhook") {
         triggers.extend(webhook(node, reading));
     }
-    for (key, one) in [("cron", cron as fn(&Node, &mut Reading<'_>) -> Option<TriggerSpec>), ("model-package", model), ("upstream", upstream)]
-    {
+    for (key, one) in [
+        ("cron", cron as fn(&Node, &mut Reading<'_>) -> Option<TriggerSpec>),
+        ("model-package", model),
+        ("upstream", upstream),
+    ] {
         if let Some(node) = fields.get(key) {
             each(node).iter().for_each(|node| triggers.extend(one(node, reading)));
         }
@@ -54,7 +57,8 @@ fn place(fields: &Fields<'_>, at: At, what: &str, reading: &mut Reading<'_>) -> 
     let repo = fields.text("repo", &mut reading.problems).or_else(|| reading.source.repo.clone());
     let branch = fields.text("branch", &mut reading.problems).or_else(|| reading.source.branch.clone());
     let Some(repo) = repo else {
-        let message = format!("{what} has no repo, so it starts nothing unless the pipeline is registered from a repository");
+        let message =
+            format!("{what} has no repo, so it starts nothing unless the pipeline is registered from a repository");
         reading.problems.warn("yaml-trigger", at, message, Some("add repo: URL".to_owned()));
         return None;
     };
@@ -85,7 +89,12 @@ fn cron(node: &Node, reading: &mut Reading<'_>) -> Option<TriggerSpec> {
             let fields = Fields::of(node, "cron", &["cron", "zone"], &mut reading.problems)?;
             let zone = fields.text("zone", &mut reading.problems).unwrap_or_default();
             let Some(expression) = fields.get("cron") else {
-                reading.problems.error("yaml-missing", node.at, "cron: is missing", Some("as in cron: \"H 3 * * *\"".into()));
+                reading.problems.error(
+                    "yaml-missing",
+                    node.at,
+                    "cron: is missing",
+                    Some("as in cron: \"H 3 * * *\"".into()),
+                );
                 return None;
             };
             (&**expression, zone)

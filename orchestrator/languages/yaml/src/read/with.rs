@@ -13,11 +13,7 @@ use super::schedule::duration_ms;
 use super::step::keeps_text;
 
 /// The arguments as written. The place of each is that of its value.
-pub(super) fn read(
-    node: &Node,
-    reading: &mut Reading<'_>,
-    kind: impl Fn(&str) -> Option<ArgumentKind>,
-) -> Vec<Named> {
+pub(super) fn read(node: &Node, reading: &mut Reading<'_>, kind: impl Fn(&str) -> Option<ArgumentKind>) -> Vec<Named> {
     let mut arguments = Vec::new();
     for (key, value) in entries(node, "with", &mut reading.problems) {
         let name = key.text().unwrap_or_default();
@@ -53,7 +49,12 @@ pub(super) fn check(arguments: &[Named], schema: &StepSchema, at: At, problems: 
     for known in schema.arguments.iter().filter(|known| known.required) {
         if !arguments.iter().any(|argument| argument.name == known.name) {
             let message = format!("{} needs the argument {:?}", schema.name, known.name);
-            problems.error("yaml-missing-argument", at, message, Some(format!("with: {{ {}: ... }}: {}", known.name, known.doc)));
+            problems.error(
+                "yaml-missing-argument",
+                at,
+                message,
+                Some(format!("with: {{ {}: ... }}: {}", known.name, known.doc)),
+            );
         }
     }
 }
@@ -109,9 +110,10 @@ pub(crate) fn fit(value: Value, kind: ArgumentKind) -> Result<Value, &'static st
             text.trim().parse::<f64>().ok().and_then(serde_json::Number::from_f64).map(Value::Number)
         }
         (Value::String(text), ArgumentKind::Boolean) => text.trim().parse::<bool>().ok().map(Value::Bool),
-        (Value::Number(number), ArgumentKind::Integer) => {
-            number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < 9e15).map(|float| Value::from(float as i64))
-        }
+        (Value::Number(number), ArgumentKind::Integer) => number
+            .as_f64()
+            .filter(|float| float.fract() == 0.0 && float.abs() < 9e15)
+            .map(|float| Value::from(float as i64)),
         (Value::Number(_) | Value::Bool(_), ArgumentKind::String | ArgumentKind::Path) => {
             Some(Value::String(crate::expr::show(&value)))
         }

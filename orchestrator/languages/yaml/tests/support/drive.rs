@@ -20,7 +20,8 @@ use std::fmt::Write as _;
 
 use haliotis_flow::{Command, Event, Language, Loaded};
 use haliotis_model::{
-    Answer, BuildId, BuildResult, Cause, Decision, Interrupted, Millis, NewBuild, Object, StepOutput, Value, WorkspaceKind,
+    Answer, BuildId, BuildResult, Cause, Decision, Interrupted, Millis, NewBuild, Object, StepOutput, Value,
+    WorkspaceKind,
 };
 use haliotis_yaml::Yaml;
 
@@ -232,9 +233,11 @@ fn act(command: &Command, at: i64, script: &Script, agenda: &mut Agenda) {
             if script.silent.contains(id.as_str()) {
                 return;
             }
-            let (by, decision, values, reason) = script.answers.get(id.as_str()).cloned().unwrap_or_else(|| {
-                ("ada".to_owned(), Decision::Approved, Object::new(), String::new())
-            });
+            let (by, decision, values, reason) = script
+                .answers
+                .get(id.as_str())
+                .cloned()
+                .unwrap_or_else(|| ("ada".to_owned(), Decision::Approved, Object::new(), String::new()));
             let answer = Answer { decision, by, reason, values, digest: input.digest.clone() };
             agenda.add(at + 1000, Event::InputAnswered { id: id.clone(), answer });
         }

@@ -28,9 +28,27 @@ pub(crate) fn kinds() -> Vec<StepSchema> {
     let need = |name, kind| ArgumentSchema::required(name, kind, "What it is told.");
     let may = |name, kind| ArgumentSchema::optional(name, kind, "What it may be told.");
     vec![
-        agent("sh", "Runs a shell script.", vec![need("script", Kind::String), may("shell", Kind::String)], &["exit"], true),
-        agent("checkout", "Gets the sources.", vec![may("repo", Kind::String), may("branch", Kind::String), may("commit", Kind::String)], &["commit"], false),
-        agent("archive", "Keeps files.", vec![need("files", Kind::Strings), may("allow-empty", Kind::Boolean)], &["count"], false),
+        agent(
+            "sh",
+            "Runs a shell script.",
+            vec![need("script", Kind::String), may("shell", Kind::String)],
+            &["exit"],
+            true,
+        ),
+        agent(
+            "checkout",
+            "Gets the sources.",
+            vec![may("repo", Kind::String), may("branch", Kind::String), may("commit", Kind::String)],
+            &["commit"],
+            false,
+        ),
+        agent(
+            "archive",
+            "Keeps files.",
+            vec![need("files", Kind::Strings), may("allow-empty", Kind::Boolean)],
+            &["count"],
+            false,
+        ),
         agent("junit", "Reads test reports.", vec![need("files", Kind::Strings)], &["passed", "failed"], false),
         server("noop", "Does nothing.", vec![], &[], false),
         server("echo", "Says something.", vec![need("message", Kind::String)], &[], false),
@@ -47,7 +65,13 @@ pub(crate) fn kinds() -> Vec<StepSchema> {
             &["status", "body"],
             false,
         ),
-        server("condition", "Checks.", vec![need("check", Kind::Boolean), may("message", Kind::String)], &["met"], false),
+        server(
+            "condition",
+            "Checks.",
+            vec![need("check", Kind::Boolean), may("message", Kind::String)],
+            &["met"],
+            false,
+        ),
         server(
             "sagemaker.training",
             "Trains a model.",
@@ -62,7 +86,13 @@ pub(crate) fn kinds() -> Vec<StepSchema> {
             &["job-name", "job-arn", "model-data", "metrics"],
             true,
         ),
-        server("sagemaker.evaluate", "Evaluates a model.", vec![need("image", Kind::String)], &["report", "report-uri"], true),
+        server(
+            "sagemaker.evaluate",
+            "Evaluates a model.",
+            vec![need("image", Kind::String)],
+            &["report", "report-uri"],
+            true,
+        ),
         server(
             "sagemaker.register-model",
             "Registers a model.",
