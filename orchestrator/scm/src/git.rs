@@ -9,7 +9,6 @@
 //! All calls block. `poll` and `mirror` wrap them for async callers; a dropped future leaves its call to end by itself
 //! within the time limit.
 
-use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
@@ -189,9 +188,8 @@ impl<'a> Git<'a> {
         ] {
             command.env_remove(name);
         }
-        if let Some(folder) = self.folder {
-            command.arg("-C").arg(folder);
-        }
+        // Not where the server happens to stand: a repository there has settings of its own, as other addresses.
+        command.current_dir(self.folder.unwrap_or(Path::new("/")));
         // No housekeeping in the background: it would outlive the call and its lock.
         command.args(["-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.hooksPath=/dev/null"]);
         // A host that sends less than 1 kB/s for 30 s is gone.
@@ -301,9 +299,9 @@ fn end(mut child: Child, how: Ended) -> std::io::Result<Ended> {
     Ok(how)
 }
 
-/// Whether a program of this name is on PATH; for `haliotis doctor`.
+/// What `git --version` says; `None` when there is no git on PATH. For `haliotis doctor`.
 pub fn version() -> Option<String> {
-    let out = Command::new(OsStr::new("git")).arg("--version").stdin(Stdio::null()).output().ok()?;
+    let out = Command::new("git").arg("--version").stdin(Stdio::null()).output().ok()?;
     out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
 }
 

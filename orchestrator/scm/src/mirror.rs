@@ -12,7 +12,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use git2::{Commit, ObjectType, Oid, Repository, Sort};
+use git2::{Commit, FileMode, ObjectType, Oid, Repository, Sort};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -100,14 +100,15 @@ impl Mirror {
     /// A text file at a commit.
     ///
     /// # Errors
-    /// `NoSuchCommit` (call [`Mirror::ensure`] first), `NoSuchFile`, `TooLarge`, or that it is not UTF-8.
+    /// `NoSuchCommit` (call [`Mirror::ensure`] first), `NoSuchFile` (also for a folder or a link), `TooLarge`, or that it
+    /// is not UTF-8.
     pub fn read(&self, commit: &str, path: &str) -> Result<String, ScmError> {
         let repo = self.open()?;
         let tree = self.find(&repo, commit)?.tree().map_err(|error| self.failed(error))?;
         let path = path.trim_start_matches("./");
         let missing = || ScmError::NoSuchFile { url: self.url.to_string(), commit: commit.into(), path: path.into() };
         let entry = tree.get_path(Path::new(path)).map_err(|_| missing())?;
-        if entry.kind() != Some(ObjectType::Blob) {
+        if entry.kind() != Some(ObjectType::Blob) || entry.filemode() == i32::from(FileMode::Link) {
             return Err(missing());
         }
         let blob = repo.find_blob(entry.id()).map_err(|error| self.failed(error))?;
@@ -127,15 +128,7 @@ impl Mirror {
     /// `NoSuchCommit`.
     pub fn info(&self, commit: &str) -> Result<CommitInfo, ScmError> {
         let repo = self.open()?;
-        let found = self.find(&repo, commit)?;
-        let author = found.author();
-        Ok(CommitInfo {
-            commit: commit.into(),
-            author: String::from_utf8_lossy(author.name_bytes()).into_owned(),
-            email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
-            subject: String::from_utf8_lossy(found.summary_bytes().unwrap_or_default()).into_owned(),
-            at_ms: found.time().seconds().saturating_mul(1000),
-        })
+        Ok(describe(&self.find(&repo, commit)?))
     }
 
     /// Paths that differ between two commits, sorted; `from` `None`: all paths. The flag: there were more than
@@ -175,7 +168,8 @@ impl Mirror {
         if let Some(from) = from {
             walk.hide(self.find(&repo, from)?.id()).map_err(failed)?;
         }
-        walk.take(limit).map(|id| self.info(&id.map_err(failed)?.to_string())).collect()
+        let ids = walk.take(limit);
+        ids.map(|id| Ok(describe(&repo.find_commit(id.map_err(failed)?).map_err(failed)?))).collect()
     }
 
     fn parse(&self, commit: &str) -> Result<Oid, ScmError> {
@@ -243,6 +237,17 @@ impl Mirror {
 
     fn io(&self, source: std::io::Error) -> ScmError {
         ScmError::Io { path: self.folder.display().to_string(), source }
+    }
+}
+
+fn describe(commit: &Commit<'_>) -> CommitInfo {
+    let author = commit.author();
+    CommitInfo {
+        commit: commit.id().to_string(),
+        author: String::from_utf8_lossy(author.name_bytes()).into_owned(),
+        email: String::from_utf8_lossy(author.email_bytes()).into_owned(),
+        subject: String::from_utf8_lossy(commit.summary_bytes().unwrap_or_default()).into_owned(),
+        at_ms: commit.time().seconds().saturating_mul(1000),
     }
 }
 
