@@ -286,8 +286,8 @@ impl Attempt<'_> {
         if let Some(handle) = &started.handle
             && !self.reporter.handle(handle.clone()).await
         {
-            // The next life of the server finds what was started under its key.
-            return Err(StepError::Unknown("the server is going down".to_owned()));
+            // Nobody is left to read this; the next life of the server finds what was started under its key.
+            return Ok(StepOutput::aborted("the server is going down"));
         }
         self.follow(started.handle.unwrap_or(Value::Null)).await
     }

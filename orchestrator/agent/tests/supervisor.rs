@@ -260,6 +260,20 @@ async fn a_stray_lives_until_every_step_it_may_belong_to_has_ended() {
 }
 
 #[tokio::test]
+async fn a_stray_is_told_by_the_log_it_holds() {
+    let host = Host::new().await;
+    host.start("other", "sleep 4321.375").await;
+    for (key, mask) in [("plain", vec![]), ("masked", vec![Secret::new("hunter2")])] {
+        let spec = host.spec("setsid -f env -i /bin/sleep 4321.375; sleep 0.1");
+        host.supervisor.spawn(key, ProcessSpec { log: host.path(key), mask, ..spec }).await.unwrap();
+        host.supervisor.wait(key).await.unwrap();
+        assert_eq!(running("/bin/sleep 4321.375"), 0, "{key}");
+    }
+    host.supervisor.kill("other", 0).await.unwrap();
+    assert!(host.supervisor.wait("other").await.unwrap().signal.is_some());
+}
+
+#[tokio::test]
 async fn steps_do_not_hurt_each_other() {
     let host = Host::new().await;
     host.start("daemon", "sleep 4321.75 & sleep 4321.75").await;
@@ -405,4 +419,17 @@ async fn a_supervisor_that_cannot_start_is_told() {
         Supervisor::connect(dir.path(), &["/no/such/haliotis".to_owned()]).ready().await.unwrap_err().to_string();
     assert!(error.contains("/no/such/haliotis"), "{error}");
     assert!(Supervisor::connect(Path::new("/proc/none"), &[program()]).ready().await.is_err());
+}
+
+#[tokio::test]
+async fn a_moving_target_is_hit() {
+    let host = Host::new().await;
+    // Every few milliseconds a new process in a new session takes over from the one before.
+    let script = "import os, time\nend = time.time() + 15\nwhile time.time() < end:\n    time.sleep(0.003)\n    \
+                  if os.fork(): os._exit(0)\n    os.setsid()\n";
+    std::fs::write(host.path("hop-4326.py"), script).unwrap();
+    let began = Instant::now();
+    host.run("hop", "python3 hop-4326.py & sleep 0.2").await;
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(running("hop-4326.py"), 0);
 }

@@ -235,11 +235,11 @@ impl Server {
             }
         };
         match launch(self.mark(key), spec, &self.null) {
-            Ok(Launched { who, pump }) => {
+            Ok(Launched { who, pump, output }) => {
                 if let Err(error) = self.records.started(&record, who) {
                     note(&format!("{key}: which process it is cannot be recorded: {error}"));
                 }
-                self.steps.insert(key.to_owned(), Step { record: Some(record), pump, ..Step::new(who) });
+                self.steps.insert(key.to_owned(), Step { record: Some(record), pump, output, ..Step::new(who) });
                 Answer::Done
             }
             Err(reason) => {
@@ -407,11 +407,23 @@ impl Server {
         if let Some((owner, _)) = self.steps.iter().find(|(_, step)| Some(step.who.pid) == session) {
             return owner == key;
         }
+        if let Some(owner) = self.writes_for(orphan) {
+            return owner == key;
+        }
         let steps = &self.steps;
         let candidates = self.strays.entry(orphan).or_insert_with(|| steps.keys().cloned().collect());
         candidates.retain(|candidate| steps.contains_key(candidate));
         // A step that ended while another candidate runs takes no stray along.
         candidates.is_empty() || (candidates.len() == 1 && candidates.contains(key))
+    }
+
+    /// The one step whose log or pipe a process holds as its output.
+    fn writes_for(&self, pid: i32) -> Option<&str> {
+        let held = |fd: u8| std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok();
+        let held = [held(1), held(2)];
+        let writes = |step: &Step| step.output.is_some() && held.contains(&step.output);
+        let mut owners = self.steps.iter().filter(|(_, step)| writes(step)).map(|(key, _)| key.as_str());
+        owners.next().filter(|_| owners.next().is_none())
     }
 
     /// Whether the folder we were started for is still there.

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use rustix::process::Signal;
@@ -44,6 +44,8 @@ pub(crate) struct Step {
     /// The open record; `None` for an adopted one.
     pub(crate) record: Option<File>,
     pub(crate) pump: Option<Pump>,
+    /// What `/proc/PID/fd` calls the log or pipe that its processes write to.
+    pub(crate) output: Option<PathBuf>,
     /// Connection and request number of each `wait`.
     pub(crate) waiters: Vec<(u64, u64)>,
     /// When SIGKILL is due.
@@ -62,6 +64,7 @@ impl Step {
             pidfd: None,
             record: None,
             pump: None,
+            output: None,
             waiters: Vec::new(),
             kill_at: None,
             asked: BTreeSet::new(),
@@ -115,6 +118,7 @@ impl Step {
 pub(crate) struct Launched {
     pub(crate) who: Identity,
     pub(crate) pump: Option<Pump>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 /// Opens the files and starts the process. The error is one sentence for people, without the program's name.
@@ -149,7 +153,8 @@ pub(crate) fn launch(mark: String, mut spec: Spec, null: &File) -> Result<Launch
     .map_err(|error| error.to_string())?;
     // A child stays in /proc until we reap it, so this finds it even if it has ended.
     let start = tree::look(pid).map_or(0, |process| process.who.start);
-    Ok(Launched { who: Identity { pid, start }, pump })
+    let output = std::fs::read_link(format!("/proc/self/fd/{logged}")).ok();
+    Ok(Launched { who: Identity { pid, start }, pump, output })
 }
 
 /// Opens a file that a step writes, and the folders above it where they are missing.

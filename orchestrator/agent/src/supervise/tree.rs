@@ -3,8 +3,8 @@
 //! A process belongs to a step if it is the step's main process, is in the session that the main process leads, carries
 //! the step's marker in its environment, or descends from one that does. The supervisor is the subreaper of all, so a
 //! process whose parent is gone becomes the supervisor's own child and cannot hide; the rare one that left the session
-//! *and* dropped its environment *and* lost its parent is told apart by who was running when it turned up (`strays` in
-//! the supervisor).
+//! *and* dropped its environment *and* lost its parent is told by the log it holds open, and if it holds none, by who was
+//! running when it turned up (`strays` in the supervisor).
 //!
 //! A pid that was read is not a process any more when it is signalled: the signal goes through a pidfd that was opened
 //! first and compared with the start time after.
