@@ -1,0 +1,9 @@
+//! `cloudformation.deploy` and its parts: settings from files, change sets, stack events.
+
+mod change_set;
+mod deploy;
+mod events;
+mod settings;
+mod stack;
+
+pub(crate) use deploy::Deploy;
