@@ -122,7 +122,8 @@ impl Credentials {
         let mut known = self.temporary.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, entry| entry.expires_ms > now_ms() - MAX_SKEW_MS);
         while known.len() >= MAX_TEMPORARY {
-            let Some(oldest) = known.iter().min_by_key(|(_, entry)| entry.expires_ms).map(|(key, _)| key.clone()) else {
+            let Some(oldest) = known.iter().min_by_key(|(_, entry)| entry.expires_ms).map(|(key, _)| key.clone())
+            else {
                 break;
             };
             known.remove(&oldest);
@@ -223,7 +224,8 @@ impl Claim {
 
     fn from_query(query: &BTreeMap<String, String>) -> Result<Self, AwsError> {
         let field = |name: &str| query.get(name).cloned().ok_or_else(|| malformed(&format!("{name} is missing")));
-        let expires = field("X-Amz-Expires")?.parse().ok().filter(|seconds| (1..=MAX_PRESIGNED_SECONDS).contains(seconds));
+        let expires =
+            field("X-Amz-Expires")?.parse().ok().filter(|seconds| (1..=MAX_PRESIGNED_SECONDS).contains(seconds));
         Self::new(
             &field("X-Amz-Credential")?,
             &field("X-Amz-SignedHeaders")?,
@@ -323,7 +325,10 @@ fn normal(value: &[u8]) -> String {
 /// The decoded query, in order.
 pub(crate) fn query_pairs(uri: &Uri) -> Vec<(String, String)> {
     let parts = uri.query().unwrap_or_default().split('&').filter(|part| !part.is_empty());
-    parts.map(|part| part.split_once('=').unwrap_or((part, ""))).map(|(name, value)| (decode(name), decode(value))).collect()
+    parts
+        .map(|part| part.split_once('=').unwrap_or((part, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect()
 }
 
 /// Percent-decodes; a `+` stays a `+`.
@@ -347,10 +352,12 @@ pub(crate) fn encode(text: &str, path: bool) -> String {
 /// HMAC-SHA-256.
 pub(crate) fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
     // HMAC takes keys of any length, so there is no error to report.
-    Hmac::<Sha256>::new_from_slice(key).map(|mut mac| {
-        mac.update(text);
-        mac.finalize().into_bytes().to_vec()
-    }).unwrap_or_default()
+    Hmac::<Sha256>::new_from_slice(key)
+        .map(|mut mac| {
+            mac.update(text);
+            mac.finalize().into_bytes().to_vec()
+        })
+        .unwrap_or_default()
 }
 
 /// SHA-256 in lower-case hex.

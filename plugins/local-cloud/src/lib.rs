@@ -9,8 +9,8 @@
 //! Nothing here ever calls real AWS.
 
 mod auth;
-mod config;
 pub mod cloudformation;
+mod config;
 mod durable;
 mod error;
 mod params;

@@ -14,7 +14,8 @@ pub(crate) struct Params(BTreeMap<String, String>);
 impl Params {
     /// Parses a form-encoded body.
     pub(crate) fn parse(body: &str) -> Self {
-        let pairs = body.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let pairs =
+            body.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
         let plain = |text: &str| decode(&text.replace('+', " "));
         Self(pairs.map(|(name, value)| (plain(name), plain(value))).collect())
     }
@@ -66,7 +67,8 @@ mod tests {
         let params = Params::parse(
             "Action=X&Tags.member.1.Key=a+b&Tags.member.1.Value=1&Tags.member.2.Key=%C3%A9&Capabilities.member.1=C&Flag=true",
         );
-        let keys: Vec<_> = params.members("Tags").iter().map(|tag| tag.get("Key").unwrap_or_default().to_owned()).collect();
+        let keys: Vec<_> =
+            params.members("Tags").iter().map(|tag| tag.get("Key").unwrap_or_default().to_owned()).collect();
         assert_eq!(keys, ["a b", "é"]);
         assert_eq!(params.texts("Capabilities"), ["C"]);
         assert!(params.flag("Flag") && !params.flag("Other"));

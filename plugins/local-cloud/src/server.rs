@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `X-Amz-Target: SageMaker.X` | SageMaker, JSON 1.1 |
 //! | `POST /endpoints/{name}/invocations` | SageMaker runtime |
+//! | `GET /_haliotis/…` | our own: logs of jobs, counts of endpoints (`sagemaker::SageMaker::router`) |
 //! | form-encoded `Action=` | STS or CloudFormation, query protocol |
 //! | anything else | S3, path style or `{bucket}.localhost` |
 //!
@@ -31,16 +32,29 @@ const JSON: &str = "application/x-amz-json-1.1";
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Protocol {
     /// The operation's name after `SageMaker.`.
-    Json { target: String },
+    Json {
+        target: String,
+    },
     /// The endpoint's name.
-    Invoke { endpoint: String },
+    Invoke {
+        endpoint: String,
+    },
     Query,
     S3,
 }
 
 /// Every service on one router.
 pub(crate) fn router(cloud: Arc<LocalCloud>) -> Router {
-    Router::new().fallback(front).with_state(cloud)
+    let own = cloud.sagemaker.router().layer(axum::middleware::from_fn(loopback_only));
+    Router::new().fallback(front).with_state(cloud).merge(own)
+}
+
+/// Our own routes carry no signature; the host check is what keeps foreign pages from reading them.
+async fn loopback_only(request: Request, next: axum::middleware::Next) -> Response<Body> {
+    match check_host(request.headers(), request.uri()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => answer(StatusCode::FORBIDDEN, "text/plain; charset=utf-8", error.message),
+    }
 }
 
 async fn front(State(cloud): State<Arc<LocalCloud>>, request: Request) -> Response<Body> {
@@ -77,7 +91,8 @@ fn check_host(headers: &HeaderMap, uri: &Uri) -> Result<(), AwsError> {
     if loopback {
         return Ok(());
     }
-    let message = format!("The local cloud answers to loopback names only, as 127.0.0.1 or localhost; not to '{host}'.");
+    let message =
+        format!("The local cloud answers to loopback names only, as 127.0.0.1 or localhost; not to '{host}'.");
     Err(AwsError::new(403, "AccessDenied", message))
 }
 
@@ -117,13 +132,18 @@ async fn dispatch(
     protocol: Protocol,
     request_id: String,
 ) -> Result<Response<Body>, AwsError> {
-    let claim = claim?.ok_or_else(|| AwsError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"))?;
+    let claim = claim?
+        .ok_or_else(|| AwsError::new(403, "MissingAuthenticationToken", "Request is missing Authentication Token"))?;
     if protocol == Protocol::S3 {
         return s3_request(cloud, request, &claim).await;
     }
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.map_err(|error| {
-        AwsError::new(413, "RequestEntityTooLarge", format!("The body cannot be read, or is over {MAX_BODY_BYTES} bytes: {error}"))
+        AwsError::new(
+            413,
+            "RequestEntityTooLarge",
+            format!("The body cannot be read, or is over {MAX_BODY_BYTES} bytes: {error}"),
+        )
     })?;
     let hash = sha256_hex(&body);
     let verified = cloud.credentials.verify(&claim, &parts.method, &parts.uri, &parts.headers, &hash)?;
@@ -178,7 +198,8 @@ async fn json_request(cloud: &LocalCloud, target: &str, body: &Bytes) -> Result<
         return Err(AwsError::new(400, "UnknownOperationException", message));
     };
     let input = if body.is_empty() { Ok(serde_json::json!({})) } else { serde_json::from_slice(body) };
-    let input = input.map_err(|error| AwsError::new(400, "SerializationException", format!("the body is not JSON: {error}")))?;
+    let input = input
+        .map_err(|error| AwsError::new(400, "SerializationException", format!("the body is not JSON: {error}")))?;
     let output = cloud.sagemaker.call(operation, input).await?;
     let text = if output.is_null() { "{}".to_owned() } else { output.to_string() };
     Ok(answer(StatusCode::OK, JSON, text))
@@ -194,7 +215,8 @@ async fn query_request(
     let text = std::str::from_utf8(body)
         .map_err(|_| AwsError::new(400, "MalformedQueryString", "The request body is not form-encoded text"))?;
     let params = Params::parse(text);
-    let action = params.text("Action").ok_or_else(|| AwsError::new(400, "MissingAction", "The request has no Action"))?;
+    let action =
+        params.text("Action").ok_or_else(|| AwsError::new(400, "MissingAction", "The request has no Action"))?;
     let (namespace, result) = match (claim.service.as_str(), params.get("Version")) {
         ("sts", _) | (_, Some("2011-06-15")) => {
             let result = sts::call(&cloud.config, &cloud.credentials, &verified.identity, action, &params)?;
@@ -251,7 +273,9 @@ fn for_query(error: AwsError) -> AwsError {
             AwsError::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
         }
         "ExpiredToken" => AwsError::new(403, "ExpiredToken", "The security token included in the request is expired"),
-        "RequestTimeTooSkewed" => AwsError::new(403, "SignatureDoesNotMatch", format!("Signature expired: {}", error.message)),
+        "RequestTimeTooSkewed" => {
+            AwsError::new(403, "SignatureDoesNotMatch", format!("Signature expired: {}", error.message))
+        }
         "AuthorizationHeaderMalformed" => AwsError::new(400, "IncompleteSignature", error.message),
         _ => error,
     }

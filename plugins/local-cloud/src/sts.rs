@@ -29,9 +29,9 @@ pub(crate) fn call(
     params: &Params,
 ) -> Result<String, AwsError> {
     match action {
-        "GetCallerIdentity" => Ok(tag("Arn", &identity.arn)
-            + &tag("UserId", &identity.user_id)
-            + &tag("Account", &identity.account)),
+        "GetCallerIdentity" => {
+            Ok(tag("Arn", &identity.arn) + &tag("UserId", &identity.user_id) + &tag("Account", &identity.account))
+        }
         "AssumeRole" => assume_role(credentials, params),
         "GetSessionToken" => {
             let seconds = duration(params, DEFAULT_SESSION_SECONDS, &SESSION_SECONDS)?;
@@ -119,7 +119,13 @@ mod tests {
     #[test]
     fn role_arns() {
         assert_eq!(parse_role("arn:aws:iam::123456789012:role/path/deep/Deploy"), Some(("123456789012", "Deploy")));
-        for bad in ["", "Deploy", "arn:aws:iam::12:role/x", "arn:aws:iam::123456789012:user/x", "arn:aws:iam::123456789012:role/"] {
+        for bad in [
+            "",
+            "Deploy",
+            "arn:aws:iam::12:role/x",
+            "arn:aws:iam::123456789012:user/x",
+            "arn:aws:iam::123456789012:role/",
+        ] {
             assert_eq!(parse_role(bad), None, "{bad}");
         }
     }

@@ -55,10 +55,8 @@ pub(crate) struct ChunkSigner {
 impl ChunkSigner {
     fn check(&mut self, given: &str, hash: &str) -> Result<(), AwsError> {
         let empty = sha256_hex(b"");
-        let text = format!(
-            "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{empty}\n{hash}",
-            self.timestamp, self.scope, self.previous
-        );
+        let text =
+            format!("AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{empty}\n{hash}", self.timestamp, self.scope, self.previous);
         let expected = hex::encode(hmac(&self.key, text.as_bytes()));
         if expected != given {
             return Err(AwsError::new(403, "SignatureDoesNotMatch", "The signature of a chunk does not match."));
@@ -199,8 +197,7 @@ impl Decoder {
     }
 
     fn end_chunk(&mut self) -> Result<(), AwsError> {
-        if let State::Data { signature, hasher: Some(hasher), .. } =
-            std::mem::replace(&mut self.state, State::DataEnd)
+        if let State::Data { signature, hasher: Some(hasher), .. } = std::mem::replace(&mut self.state, State::DataEnd)
         {
             self.check_chunk(signature.as_deref(), &hex::encode(hasher.finalize()))?;
         }
@@ -248,7 +245,8 @@ mod tests {
 
     #[test]
     fn broken_frames_are_refused() {
-        let bodies: [&[u8]; 5] = [b"5\r\nhel", b"zz\r\n", b"5\r\nhelloxx\r\n0\r\n\r\n", b"5\r\nhello\r\n", b"0\r\n\r\nmore"];
+        let bodies: [&[u8]; 5] =
+            [b"5\r\nhel", b"zz\r\n", b"5\r\nhelloxx\r\n0\r\n\r\n", b"5\r\nhello\r\n", b"0\r\n\r\nmore"];
         for body in bodies {
             let result = decode(Framing::Chunked { signed: false }, body, 3);
             assert_eq!(result.unwrap_err().code, "IncompleteBody", "{}", String::from_utf8_lossy(body));

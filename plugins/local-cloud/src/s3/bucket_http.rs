@@ -75,7 +75,8 @@ fn check_constraint(body: &str, region: &str) -> Result<(), AwsError> {
     let root = xml::parse(body)?;
     match root.text_of("LocationConstraint").map(str::trim).filter(|text| !text.is_empty()) {
         Some(asked) if asked != region => {
-            let message = format!("The {asked} location constraint is incompatible for the region {region} of this local cloud.");
+            let message =
+                format!("The {asked} location constraint is incompatible for the region {region} of this local cloud.");
             Err(AwsError::new(400, "IllegalLocationConstraintException", message))
         }
         _ => Ok(()),

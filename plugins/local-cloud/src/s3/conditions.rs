@@ -73,7 +73,9 @@ pub(super) fn range(header: Option<&str>, size: u64) -> Result<Option<(u64, u64)
 }
 
 fn matches_any(tags: &str, etag: &str) -> bool {
-    tags.split(',').map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"')).any(|tag| tag == "*" || tag == etag)
+    tags.split(',')
+        .map(|tag| tag.trim().trim_start_matches("W/").trim_matches('"'))
+        .any(|tag| tag == "*" || tag == etag)
 }
 
 fn failed() -> AwsError {

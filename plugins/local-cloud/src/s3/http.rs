@@ -145,16 +145,14 @@ pub(super) fn parse_tags(text: &str) -> Result<BTreeMap<String, String>, AwsErro
     let root = xml::parse(text)?;
     let set = root.child("TagSet").ok_or_else(|| AwsError::new(400, "MalformedXML", "TagSet is missing"))?;
     let pairs = set.children("Tag").map(|tag| (tag.text_of("Key"), tag.text_of("Value").unwrap_or_default()));
-    let tags: BTreeMap<_, _> =
-        pairs.filter_map(|(key, value)| Some((key?.to_owned(), value.to_owned()))).collect();
+    let tags: BTreeMap<_, _> = pairs.filter_map(|(key, value)| Some((key?.to_owned(), value.to_owned()))).collect();
     Ok(tags)
 }
 
 /// A `<Tagging>` document.
 pub(super) fn tag_document(tags: &BTreeMap<String, String>) -> Response<Body> {
-    let write = |(key, value): (&String, &String)| {
-        format!("<Tag>{}{}</Tag>", xml::tag("Key", key), xml::tag("Value", value))
-    };
+    let write =
+        |(key, value): (&String, &String)| format!("<Tag>{}{}</Tag>", xml::tag("Key", key), xml::tag("Value", value));
     let tags: String = tags.iter().map(write).collect();
     document("Tagging", &format!("<TagSet>{tags}</TagSet>"))
 }

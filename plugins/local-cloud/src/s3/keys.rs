@@ -48,7 +48,7 @@ pub fn check_bucket(name: &str) -> Result<(), AwsError> {
 }
 
 /// The path of a key's file, relative to its bucket's folder.
-pub fn to_path(key: &str) -> PathBuf {
+pub(crate) fn to_path(key: &str) -> PathBuf {
     let mut path = PathBuf::new();
     let mut parts = key.split('/').peekable();
     while let Some(part) = parts.next() {
@@ -69,7 +69,7 @@ pub fn to_path(key: &str) -> PathBuf {
 }
 
 /// The folder that holds every key with this prefix, relative to its bucket's folder.
-pub fn prefix_folder(prefix: &str) -> PathBuf {
+pub(crate) fn prefix_folder(prefix: &str) -> PathBuf {
     match prefix.rfind('/') {
         Some(end) => to_path(&prefix[..=end]).parent().map(Path::to_path_buf).unwrap_or_default(),
         None => PathBuf::new(),
@@ -77,7 +77,7 @@ pub fn prefix_folder(prefix: &str) -> PathBuf {
 }
 
 /// The text that a folder's name adds to a key, with the `/` where the part ends; `None` for names that are not ours.
-pub fn folder_text(name: &str) -> Option<String> {
+pub(crate) fn folder_text(name: &str) -> Option<String> {
     if let Some(part) = name.strip_suffix(PART_GOES_ON) {
         return decode_text(part);
     }
@@ -85,7 +85,7 @@ pub fn folder_text(name: &str) -> Option<String> {
 }
 
 /// The text that a file's name adds to a key.
-pub fn leaf_text(name: &str) -> Option<String> {
+pub(crate) fn leaf_text(name: &str) -> Option<String> {
     if name == EMPTY_LEAF { Some(String::new()) } else { decode_text(name) }
 }
 
@@ -147,9 +147,33 @@ mod tests {
         let mixed = format!("{}/{}", "x".repeat(199) + "ü%", "y".repeat(700));
         let slashes = "/".repeat(1024);
         let keys = [
-            "a", "a/b", "a/", "/", "//", "a//b", "../../etc/passwd", "..", ".", "a/../b", "/etc/passwd", "%2E%2E/x",
-            "a%/b", "%_", "%", "a%+/b", "train.csv", "x y/é.txt", "null\0byte", "line\nend", "\\windows", &long, &mixed,
-            &slashes, "C:/x", "~", "*?<>|",
+            "a",
+            "a/b",
+            "a/",
+            "/",
+            "//",
+            "a//b",
+            "../../etc/passwd",
+            "..",
+            ".",
+            "a/../b",
+            "/etc/passwd",
+            "%2E%2E/x",
+            "a%/b",
+            "%_",
+            "%",
+            "a%+/b",
+            "train.csv",
+            "x y/é.txt",
+            "null\0byte",
+            "line\nend",
+            "\\windows",
+            &long,
+            &mixed,
+            &slashes,
+            "C:/x",
+            "~",
+            "*?<>|",
         ];
         for key in keys {
             let path = to_path(key);

@@ -10,7 +10,7 @@ use super::store::Store;
 use crate::AwsError;
 
 /// S3's largest page.
-pub const MAX_PAGE: usize = 1000;
+pub(crate) const MAX_PAGE: usize = 1000;
 /// A key has at most 1024 parts, and long parts go on in further folders.
 const MAX_DEPTH: usize = 1100;
 

@@ -211,7 +211,8 @@ impl Store {
         let but_last = &parts[..parts.len() - 1];
         if let Some(small) = but_last.iter().find(|part| part.size < MIN_PART_BYTES) {
             let message = "Your proposed upload is smaller than the minimum allowed size";
-            let detail = format!("{message}: part {} has {} bytes, at least {MIN_PART_BYTES}", small.number, small.size);
+            let detail =
+                format!("{message}: part {} has {} bytes, at least {MIN_PART_BYTES}", small.number, small.size);
             return Err(AwsError::new(400, "EntityTooSmall", detail));
         }
         Ok(parts)

@@ -10,9 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
 use super::conditions::{self, Met};
-use super::http::{
-    Request, blocking, document, empty, iso, method_not_allowed, parse_tags, set, tag_document,
-};
+use super::http::{Request, blocking, document, empty, iso, method_not_allowed, parse_tags, set, tag_document};
 use super::object::{ObjectHeaders, ObjectInfo};
 use super::receive::{collect, stage};
 use super::store::{Location, Store};
@@ -124,7 +122,11 @@ pub(super) fn copy_source(request: &Request) -> Result<Location, AwsError> {
     let path = path.strip_prefix('/').unwrap_or(&path);
     match path.split_once('/') {
         Some((bucket, key)) if !key.is_empty() => Ok(Location { bucket: bucket.to_owned(), key: key.to_owned() }),
-        _ => Err(AwsError::new(400, "InvalidArgument", "Copy Source must mention the source bucket and key: sourcebucket/sourcekey")),
+        _ => Err(AwsError::new(
+            400,
+            "InvalidArgument",
+            "Copy Source must mention the source bucket and key: sourcebucket/sourcekey",
+        )),
     }
 }
 
@@ -263,7 +265,11 @@ pub(super) fn read_headers(headers: &HeaderMap) -> Result<ObjectHeaders, AwsErro
     let size: usize = found.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
     if size > MAX_METADATA_BYTES {
         let message = "Your metadata headers exceed the maximum allowed metadata size";
-        return Err(AwsError::new(400, "MetadataTooLarge", format!("{message}: {size} bytes, at most {MAX_METADATA_BYTES}")));
+        return Err(AwsError::new(
+            400,
+            "MetadataTooLarge",
+            format!("{message}: {size} bytes, at most {MAX_METADATA_BYTES}"),
+        ));
     }
     Ok(found)
 }

@@ -105,9 +105,10 @@ fn check(promises: &Promises, decoder: &Decoder, staged: Staged) -> Result<Stage
     {
         return Err(AwsError::new(400, "BadDigest", "The Content-MD5 you specified did not match what we received."));
     }
-    let trailers = decoder.trailers.iter().filter_map(|(name, value)| {
-        Some((Algorithm::parse(checksum_word(name)?).ok()?, value.clone()))
-    });
+    let trailers = decoder
+        .trailers
+        .iter()
+        .filter_map(|(name, value)| Some((Algorithm::parse(checksum_word(name)?).ok()?, value.clone())));
     for (algorithm, promised) in promises.sums.iter().cloned().chain(trailers) {
         if computed.0.get(&algorithm) != Some(&promised) {
             let word = algorithm.word();
@@ -128,7 +129,8 @@ pub(super) async fn collect(mut request: Request) -> Result<String, AwsError> {
     let mut text = Vec::new();
     let mut stream = std::mem::take(&mut request.body).into_data_stream();
     while let Some(piece) = stream.next().await {
-        let piece = piece.map_err(|error| AwsError::new(400, "IncompleteBody", format!("the body broke off: {error}")))?;
+        let piece =
+            piece.map_err(|error| AwsError::new(400, "IncompleteBody", format!("the body broke off: {error}")))?;
         decoder.feed(&piece, &mut |bytes| {
             if text.len() + bytes.len() > MAX_DOCUMENT_BYTES {
                 return Err(AwsError::new(400, "MaxMessageLengthExceeded", "Your request was too big."));

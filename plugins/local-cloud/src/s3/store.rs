@@ -204,7 +204,13 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::put_bytes`].
-    pub fn commit(&self, bucket: &str, key: &str, staged: Staged, headers: ObjectHeaders) -> Result<ObjectInfo, AwsError> {
+    pub fn commit(
+        &self,
+        bucket: &str,
+        key: &str,
+        staged: Staged,
+        headers: ObjectHeaders,
+    ) -> Result<ObjectInfo, AwsError> {
         let finished = staged.finish()?;
         let etag = finished.md5_hex.clone();
         self.install(bucket, key, finished, etag, headers, |_| Ok(()))
@@ -352,12 +358,7 @@ impl Store {
     ///
     /// # Errors
     /// `NoSuchBucket`, `NoSuchKey`, or the file system's.
-    pub fn copy(
-        &self,
-        from: &Location,
-        to: &Location,
-        headers: Option<ObjectHeaders>,
-    ) -> Result<ObjectInfo, AwsError> {
+    pub fn copy(&self, from: &Location, to: &Location, headers: Option<ObjectHeaders>) -> Result<ObjectInfo, AwsError> {
         let (mut file, info) = self.open_object(&from.bucket, &from.key)?;
         let algorithms: Vec<_> = info.checksums.0.keys().copied().collect();
         let mut staged = self.stage(&algorithms)?;

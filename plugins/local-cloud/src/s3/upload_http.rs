@@ -19,7 +19,11 @@ use crate::AwsError;
 
 pub(super) async fn handle(store: Arc<Store>, request: Request, at: Location) -> Result<Response<Body>, AwsError> {
     if request.has("uploads") {
-        return if request.method == Method::POST { create(store, request, at).await } else { Err(method_not_allowed()) };
+        return if request.method == Method::POST {
+            create(store, request, at).await
+        } else {
+            Err(method_not_allowed())
+        };
     }
     let id = request.param("uploadId").unwrap_or_default().to_owned();
     let (known, place) = (Arc::clone(&store), at.clone());
@@ -121,7 +125,11 @@ async fn list_parts(store: Arc<Store>, request: Request, upload: Upload) -> Resu
 }
 
 /// All uploads of a bucket on one page: one person's bucket never has thousands under way.
-pub(super) async fn list_uploads(store: Arc<Store>, request: Request, bucket: String) -> Result<Response<Body>, AwsError> {
+pub(super) async fn list_uploads(
+    store: Arc<Store>,
+    request: Request,
+    bucket: String,
+) -> Result<Response<Body>, AwsError> {
     let prefix = request.param("prefix").unwrap_or_default().to_owned();
     let (name, asked) = (bucket.clone(), prefix.clone());
     let uploads = blocking(move || store.uploads(&name, &asked)).await?;

@@ -77,7 +77,14 @@ pub fn python() -> PathBuf {
     lock.lock().unwrap();
     if !venv.join("complete").exists() {
         succeed(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv));
-        succeed(Command::new(&python).args(["-m", "pip", "install", "-q", "--disable-pip-version-check", "boto3==1.44.5"]));
+        succeed(Command::new(&python).args([
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "boto3==1.44.5",
+        ]));
         std::fs::write(venv.join("complete"), "").unwrap();
     }
     python
