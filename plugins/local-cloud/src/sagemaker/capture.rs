@@ -48,7 +48,13 @@ pub(crate) struct Exchange {
 
 impl Exchange {
     /// `None` when the endpoint captures nothing, or this invocation is not in the sample.
-    pub(crate) fn begin(plan: &FleetPlan, endpoint: &str, variant: &str, headers: &HeaderMap, body: &Bytes) -> Option<Self> {
+    pub(crate) fn begin(
+        plan: &FleetPlan,
+        endpoint: &str,
+        variant: &str,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Option<Self> {
         let config = &plan.capture;
         if config["EnableCapture"] != true || !sampled(config["InitialSamplingPercentage"].as_u64().unwrap_or(0)) {
             return None;

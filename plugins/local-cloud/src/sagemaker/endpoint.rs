@@ -105,7 +105,8 @@ impl Endpoint {
             "LastModifiedTime": clock::write(self.modified),
         });
         if let Some(fleet) = &self.current {
-            answer["ProductionVariants"] = fleet.variants.iter().map(|variant| describe_variant(variant, self)).collect();
+            answer["ProductionVariants"] =
+                fleet.variants.iter().map(|variant| describe_variant(variant, self)).collect();
         }
         if let Some(capture) = shown.map(|fleet| &fleet.capture).filter(|capture| capture.is_object()) {
             let on = capture["EnableCapture"].as_bool().unwrap_or(false);

@@ -13,8 +13,8 @@
 //! - the fleet is stopped while requests are on their way: `drain` waits for them first.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use haliotis_plugin_api::ProcessError;
@@ -113,7 +113,6 @@ pub(crate) struct Server {
 }
 
 /// How one process of a container ended.
-#[derive(Debug)]
 enum End {
     /// By itself, or it never began.
     Died(String),
@@ -146,7 +145,12 @@ impl Server {
 
     /// The process of this port did not answer as it should: the keeper's watch decides, we only forget the port.
     pub(crate) fn lost(&self, port: u16) {
-        self.port.send_if_modified(|current| *current == port && { *current = 0; true });
+        self.port.send_if_modified(|current| {
+            *current == port && {
+                *current = 0;
+                true
+            }
+        });
     }
 
     fn port_file(&self) -> PathBuf {
@@ -163,7 +167,12 @@ impl SageMaker {
             let containers = variant.model.containers.iter().enumerate();
             let servers = containers.map(|(c, container)| {
                 let place = format!("{v}.{c}");
-                let log = format!("{owner}-{}-{}{}.log", plan.id, variant.name, if c > 0 { format!("-{c}") } else { String::new() });
+                let log = format!(
+                    "{owner}-{}-{}{}.log",
+                    plan.id,
+                    variant.name,
+                    if c > 0 { format!("-{c}") } else { String::new() }
+                );
                 Arc::new(Server {
                     hostname: container.hostname.clone(),
                     container: container.clone(),
@@ -189,7 +198,8 @@ impl SageMaker {
         for (variant, plan) in fleet.variants.iter().zip(&fleet.plan.variants) {
             let limit = plan.health_timeout_s.map_or(HEALTHY_WITHIN, Duration::from_secs);
             for server in &variant.servers {
-                let (this, fleet, server, owner) = (Arc::clone(self), Arc::clone(&fleet), Arc::clone(server), owner.to_owned());
+                let (this, fleet, server, owner) =
+                    (Arc::clone(self), Arc::clone(&fleet), Arc::clone(server), owner.to_owned());
                 self.background(async move {
                     tokio::select! {
                         () = fleet.stopping.cancelled() => {}
@@ -275,11 +285,14 @@ impl SageMaker {
             let key = format!("{}-{attempt}", server.key_base);
             let end = self.serve_once(server, &key, limit, &mut answered_once).await;
             server.port.send_replace(0);
-            if let (End::Died(reason), false) = (&end, answered_once) {
-                server.failed.send_replace(Some(reason.clone()));
-                return;
-            }
-            tracing::warn!(endpoint = owner, key, ?end, "a container's process ended; starting it again");
+            let reason = match end {
+                End::Died(reason) if !answered_once => {
+                    server.failed.send_replace(Some(reason));
+                    return;
+                }
+                End::Died(reason) | End::Lost(reason) => reason,
+            };
+            tracing::warn!(endpoint = owner, key, reason, "a container's process ended; starting it again");
             let step = (attempt as usize).min(BACKOFF.len() - 1);
             tokio::time::sleep(BACKOFF[step]).await;
             attempt += 1;
@@ -297,10 +310,8 @@ impl SageMaker {
 
     /// From the spawn to the end of one process; gives how it ended.
     async fn serve_once(&self, server: &Server, key: &str, limit: Duration, answered_once: &mut bool) -> End {
-        if !server.folder.join("ready").exists() {
-            if let Err(reason) = self.fetch_model(server).await {
-                return End::Died(reason);
-            }
+        if let Err(reason) = self.fetch_model(server).await {
+            return End::Died(reason);
         }
         let spec = match self.serving_spec(server, key).await {
             Ok(spec) => spec,
@@ -339,6 +350,9 @@ impl SageMaker {
 
     /// The model's files, in a folder of this container alone; `ready` is written last.
     async fn fetch_model(&self, server: &Server) -> Result<(), String> {
+        if server.folder.join("ready").exists() {
+            return Ok(());
+        }
         let (store, folder, data) = (Arc::clone(&self.s3), server.folder.clone(), server.container.model_data.clone());
         blocking(move || {
             let ml = fresh(&folder)?;
@@ -396,10 +410,9 @@ pub(crate) async fn wait_healthy_at(port_file: &Path, key: &str, limit: Duration
         let port = std::fs::read_to_string(port_file).ok().and_then(|text| text.trim().parse().ok());
         if let Some(port) = port.filter(|port| *port != 0) {
             let ping = crate::sagemaker::invoke::ping(port);
-            if let Ok(Some(answered)) = tokio::time::timeout(PING_TIMEOUT, ping).await {
-                if answered == key {
-                    return Some(port);
-                }
+            let answered = tokio::time::timeout(PING_TIMEOUT, ping).await.ok().flatten();
+            if answered.is_some_and(|answered| answered == key) {
+                return Some(port);
             }
         }
         tokio::time::sleep(PING_EVERY).await;

@@ -64,7 +64,9 @@ impl SageMaker {
             other => {
                 variant.errors.fetch_add(1, Ordering::Relaxed);
                 let (server, status, said) = match other {
-                    Ok(Ok(answer)) => (servers.last(), answer.status, String::from_utf8_lossy(&answer.body).into_owned()),
+                    Ok(Ok(answer)) => {
+                        (servers.last(), answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+                    }
                     Ok(Err((server, said))) => (Some(server), 500, said),
                     Err(_) => (servers.last(), 0, String::new()),
                 };
@@ -142,17 +144,22 @@ fn success(answer: Answer, variant: &str) -> Response<Bytes> {
 
 fn choose<'a>(fleet: &'a Fleet, headers: &HeaderMap, endpoint: &str) -> Result<&'a Variant, AwsError> {
     if let Some(wanted) = headers.get(&TARGET_VARIANT).and_then(|value| value.to_str().ok()) {
-        return fleet.variants.iter().find(|variant| variant.name == wanted).ok_or_else(|| {
-            invalid(format!("Variant {wanted} is not a production variant of endpoint {endpoint}."))
-        });
+        return fleet
+            .variants
+            .iter()
+            .find(|variant| variant.name == wanted)
+            .ok_or_else(|| invalid(format!("Variant {wanted} is not a production variant of endpoint {endpoint}.")));
     }
-    fleet.pick().ok_or_else(|| invalid(format!("All variants of endpoint {endpoint} have weight 0; name one, or give one a weight.")))
+    fleet.pick().ok_or_else(|| {
+        invalid(format!("All variants of endpoint {endpoint} have weight 0; name one, or give one a weight."))
+    })
 }
 
 /// All containers in order, or the one that the request names.
 fn route(variant: &Variant, headers: &HeaderMap) -> Result<Vec<Arc<Server>>, AwsError> {
     let wanted = headers.get(&TARGET_CONTAINER).and_then(|value| value.to_str().ok());
-    let known = || variant.servers.iter().filter_map(|server| server.hostname.as_deref()).collect::<Vec<_>>().join(", ");
+    let known =
+        || variant.servers.iter().filter_map(|server| server.hostname.as_deref()).collect::<Vec<_>>().join(", ");
     match (variant.direct, wanted) {
         (false, None) => Ok(variant.servers.clone()),
         (false, Some(name)) => Err(invalid(format!(

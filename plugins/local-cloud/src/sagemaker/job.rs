@@ -360,7 +360,8 @@ mod tests {
         job.end(Ending::Completed { exit_message: None, metrics: Vec::new() });
         job.end(Ending::Failed { reason: "late".into(), exit_message: None });
         let answer = job.describe();
-        let course: Vec<_> = answer["SecondaryStatusTransitions"].as_array().unwrap().iter().map(|t| &t["Status"]).collect();
+        let course: Vec<_> =
+            answer["SecondaryStatusTransitions"].as_array().unwrap().iter().map(|t| &t["Status"]).collect();
         assert_eq!(course, ["Starting", "Downloading", "Training", "Uploading", "Completed"]);
         assert_eq!(answer["ModelArtifacts"]["S3ModelArtifacts"], "s3://b/o/t/output/model.tar.gz");
         assert_eq!((&answer["TrainingJobStatus"], &answer["BillableTimeInSeconds"]), (&json!("Completed"), &json!(1)));

@@ -30,7 +30,8 @@ fn compile(definitions: &Value) -> Result<Vec<(String, Regex)>, AwsError> {
         let name = definition["Name"].as_str().unwrap_or_default();
         let source = definition["Regex"].as_str().unwrap_or_default();
         let bad = |why: String| AwsError::validation(format!("Invalid regular expression of metric {name}: {why}"));
-        let regex = regex::RegexBuilder::new(source).size_limit(MAX_REGEX_BYTES).build().map_err(|e| bad(e.to_string()))?;
+        let regex =
+            regex::RegexBuilder::new(source).size_limit(MAX_REGEX_BYTES).build().map_err(|e| bad(e.to_string()))?;
         match regex.captures_len() {
             1 => Err(bad("it captures nothing; put parentheses around the number".into())),
             _ => Ok((name.to_owned(), regex)),

@@ -76,7 +76,9 @@ impl SageMaker {
         for variant in items(&input["ProductionVariants"]) {
             let name = variant["VariantName"].as_str().unwrap_or_default();
             if !names.insert(name) {
-                return Err(AwsError::validation(format!("Duplicate production variant name {name}; names must be unique")));
+                return Err(AwsError::validation(format!(
+                    "Duplicate production variant name {name}; names must be unique"
+                )));
             }
             self.model(variant["ModelName"].as_str().unwrap_or_default())?;
             let serverless = variant["ServerlessConfig"].is_object();
@@ -119,11 +121,20 @@ impl SageMaker {
     /// An endpoint configuration by name.
     pub(crate) fn config(&self, name: &str) -> Result<Record, AwsError> {
         self.configs.get(name).ok_or_else(|| {
-            AwsError::validation(format!("Could not find endpoint configuration \"{}\".", self.arn("endpoint-config", name)))
+            AwsError::validation(format!(
+                "Could not find endpoint configuration \"{}\".",
+                self.arn("endpoint-config", name)
+            ))
         })
     }
 
-    fn create_record(&self, table: &Table<Record>, kind: &str, title: &str, mut input: Value) -> Result<Value, AwsError> {
+    fn create_record(
+        &self,
+        table: &Table<Record>,
+        kind: &str,
+        title: &str,
+        mut input: Value,
+    ) -> Result<Value, AwsError> {
         let name = input[format!("{title}Name")].as_str().unwrap_or_default().to_owned();
         let arn = self.arn(kind, &name);
         self.set_tags_of_new(&arn, &input)?;
@@ -147,10 +158,14 @@ impl SageMaker {
     /// The containers of a CreateModel request: packages looked up, images and model data checked.
     pub(crate) fn resolve(&self, request: &Value) -> Result<ResolvedModel, AwsError> {
         let given = match (&request["PrimaryContainer"], items(&request["Containers"])) {
-            (Value::Null, []) => return Err(AwsError::validation("Requires a PrimaryContainer or at least one of Containers.")),
+            (Value::Null, []) => {
+                return Err(AwsError::validation("Requires a PrimaryContainer or at least one of Containers."));
+            }
             (Value::Null, containers) => containers.to_vec(),
             (primary, []) => vec![primary.clone()],
-            (_, _) => return Err(AwsError::validation("Both PrimaryContainer and Containers are given; give one of them.")),
+            (_, _) => {
+                return Err(AwsError::validation("Both PrimaryContainer and Containers are given; give one of them."));
+            }
         };
         let mut containers = Vec::new();
         for container in &given {
@@ -182,7 +197,8 @@ impl SageMaker {
                 })?
             }
         };
-        let containers: Vec<_> = items(&specification["Containers"]).iter().map(|c| self.container(c, given)).collect::<Result<_, _>>()?;
+        let containers: Vec<_> =
+            items(&specification["Containers"]).iter().map(|c| self.container(c, given)).collect::<Result<_, _>>()?;
         match containers.is_empty() {
             true => Err(AwsError::validation(format!("Model package {} has no containers to deploy", package.arn))),
             false => Ok(containers),
@@ -196,7 +212,8 @@ impl SageMaker {
         if container["Mode"] == "MultiModel" {
             return Err(AwsError::validation("The local cloud offers containers in Mode SingleModel, not MultiModel"));
         }
-        let model_data = container["ModelDataUrl"].as_str().or(container["ModelDataSource"]["S3DataSource"]["S3Uri"].as_str());
+        let model_data =
+            container["ModelDataUrl"].as_str().or(container["ModelDataSource"]["S3DataSource"]["S3Uri"].as_str());
         if let Some(uri) = model_data {
             self.check_model_data(uri)?;
         }
@@ -228,10 +245,14 @@ fn check_hostnames(containers: &[Container], direct: bool) -> Result<(), AwsErro
     for container in containers {
         match &container.hostname {
             None if direct => {
-                return Err(AwsError::validation("Every container of a model in Direct mode needs a ContainerHostname."));
+                return Err(AwsError::validation(
+                    "Every container of a model in Direct mode needs a ContainerHostname.",
+                ));
             }
             Some(name) if !seen.insert(name) => {
-                return Err(AwsError::validation(format!("ContainerHostname {name} is given to more than one container.")));
+                return Err(AwsError::validation(format!(
+                    "ContainerHostname {name} is given to more than one container."
+                )));
             }
             _ => {}
         }

@@ -25,19 +25,20 @@ pub(crate) struct Group {
 /// Whether a package may be deployed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Approval {
-    PendingManualApproval,
+    #[serde(rename = "PendingManualApproval")]
+    Pending,
     Approved,
     Rejected,
 }
 
 impl Approval {
     fn parse(word: &str) -> Option<Self> {
-        [Self::PendingManualApproval, Self::Approved, Self::Rejected].into_iter().find(|known| known.word() == word)
+        [Self::Pending, Self::Approved, Self::Rejected].into_iter().find(|known| known.word() == word)
     }
 
     pub(crate) fn word(self) -> &'static str {
         match self {
-            Self::PendingManualApproval => "PendingManualApproval",
+            Self::Pending => "PendingManualApproval",
             Self::Approved => "Approved",
             Self::Rejected => "Rejected",
         }
@@ -46,9 +47,9 @@ impl Approval {
     /// A decision can be changed into the other, and not taken back: who deployed on it must find it again.
     fn next(self, to: Self) -> Result<Self, AwsError> {
         match (self, to) {
-            (Self::PendingManualApproval, to) => Ok(to),
+            (Self::Pending, to) => Ok(to),
             (Self::Approved | Self::Rejected, Self::Approved | Self::Rejected) => Ok(to),
-            (Self::Approved | Self::Rejected, Self::PendingManualApproval) => Err(AwsError::validation(format!(
+            (Self::Approved | Self::Rejected, Self::Pending) => Err(AwsError::validation(format!(
                 "ModelApprovalStatus cannot be changed from {} to {}; approve or reject it, or register a new version",
                 self.word(),
                 to.word()
@@ -132,7 +133,10 @@ impl SageMaker {
     fn group(&self, name_or_arn: &Value) -> Result<Group, AwsError> {
         let name = self.bare(name_or_arn, "model-package-group");
         self.groups.get(&name).ok_or_else(|| {
-            AwsError::validation(format!("ModelPackageGroup {} does not exist.", self.arn("model-package-group", &name)))
+            AwsError::validation(format!(
+                "ModelPackageGroup {} does not exist.",
+                self.arn("model-package-group", &name)
+            ))
         })
     }
 
@@ -197,7 +201,7 @@ impl SageMaker {
         let approval = input["ModelApprovalStatus"].as_str().and_then(Approval::parse);
         let arn = self.arn("model-package", &format!("{}/{version}", group.name));
         Ok(Package {
-            approval: Some(approval.unwrap_or(Approval::PendingManualApproval)),
+            approval: Some(approval.unwrap_or(Approval::Pending)),
             version: Some(version),
             group: Some(group.name.clone()),
             ..Package::bare(arn, group.name)
@@ -206,7 +210,9 @@ impl SageMaker {
 
     fn new_unversioned(&self, input: &Value) -> Result<Package, AwsError> {
         if !input["ModelApprovalStatus"].is_null() {
-            return Err(AwsError::validation("ModelApprovalStatus can be given for versions of a model package group only"));
+            return Err(AwsError::validation(
+                "ModelApprovalStatus can be given for versions of a model package group only",
+            ));
         }
         let name = input["ModelPackageName"].as_str().unwrap_or_default().to_owned();
         Ok(Package::bare(self.arn("model-package", &name), name))
@@ -234,7 +240,8 @@ impl SageMaker {
             Value::Null => None,
             name => Some(self.group(name)?.name),
         };
-        let kind = input["ModelPackageType"].as_str().unwrap_or(if group.is_some() { "Versioned" } else { "Unversioned" });
+        let kind =
+            input["ModelPackageType"].as_str().unwrap_or(if group.is_some() { "Versioned" } else { "Unversioned" });
         let approval = input["ModelApprovalStatus"].as_str();
         let items = self.packages.all().into_iter().filter(|package| {
             (group.is_none() || package.group == group)
@@ -336,7 +343,9 @@ impl Package {
             metadata.remove(gone.as_str().unwrap_or_default());
         }
         if metadata.len() > MAX_METADATA {
-            return Err(AwsError::limit(format!("a model package has at most {MAX_METADATA} CustomerMetadataProperties")));
+            return Err(AwsError::limit(format!(
+                "a model package has at most {MAX_METADATA} CustomerMetadataProperties"
+            )));
         }
         match metadata.is_empty() {
             true => {
@@ -398,15 +407,15 @@ mod tests {
 
     #[test]
     fn a_decision_can_be_changed_but_not_taken_back() {
-        use Approval::{Approved, PendingManualApproval, Rejected};
+        use Approval::{Approved, Pending, Rejected};
         for (from, to, legal) in [
-            (PendingManualApproval, Approved, true),
-            (PendingManualApproval, Rejected, true),
+            (Pending, Approved, true),
+            (Pending, Rejected, true),
             (Approved, Rejected, true),
             (Rejected, Approved, true),
             (Approved, Approved, true),
-            (Approved, PendingManualApproval, false),
-            (Rejected, PendingManualApproval, false),
+            (Approved, Pending, false),
+            (Rejected, Pending, false),
         ] {
             assert_eq!(from.next(to).is_ok(), legal, "{from:?} -> {to:?}");
         }

@@ -35,7 +35,9 @@ pub(crate) fn check(input: &Value) -> Result<(), AwsError> {
             return Err(AwsError::validation(format!("Input {name} has no S3Input")));
         }
         if s3["S3InputMode"] == "Pipe" {
-            return Err(AwsError::validation(format!("Input {name}: the local cloud offers S3InputMode File, not Pipe")));
+            return Err(AwsError::validation(format!(
+                "Input {name}: the local cloud offers S3InputMode File, not Pipe"
+            )));
         }
         local_path(&s3["LocalPath"], "input", name)?;
     }
@@ -149,12 +151,14 @@ pub(crate) fn collect(store: &Store, job: &Job, ml: &Path, exit: ExitRecord) -> 
 
 /// Makes a folder of the job.
 pub(crate) fn make(folder: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(folder).map_err(|error| format!("InternalServerError: cannot make {}: {error}", folder.display()))
+    std::fs::create_dir_all(folder)
+        .map_err(|error| format!("InternalServerError: cannot make {}: {error}", folder.display()))
 }
 
 /// Writes a configuration file of the container.
 pub(crate) fn write_json(path: &Path, value: &Value) -> Result<(), String> {
-    std::fs::write(path, value.to_string()).map_err(|error| format!("InternalServerError: cannot write {}: {error}", path.display()))
+    std::fs::write(path, value.to_string())
+        .map_err(|error| format!("InternalServerError: cannot write {}: {error}", path.display()))
 }
 
 #[cfg(test)]
@@ -186,7 +190,8 @@ mod tests {
     fn what_cannot_run_is_refused_when_it_is_created() {
         let two = refused(|r| r["ProcessingResources"]["ClusterConfig"]["InstanceCount"] = json!(2));
         assert!(two.contains("'ml.m5.xlarge for processing job usage' is 1 Instances"), "{two}");
-        let path = refused(|r| r["ProcessingInputs"][0]["S3Input"]["LocalPath"] = json!("/opt/ml/processing/../../etc"));
+        let path =
+            refused(|r| r["ProcessingInputs"][0]["S3Input"]["LocalPath"] = json!("/opt/ml/processing/../../etc"));
         assert!(path.contains("of input code must be an absolute path below /opt/ml/processing"), "{path}");
         let output = refused(|r| r["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["LocalPath"] = json!("/tmp"));
         assert!(output.contains("LocalPath '/tmp' of output train"), "{output}");

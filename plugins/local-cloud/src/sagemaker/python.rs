@@ -57,7 +57,9 @@ pub enum PythonError {
         said: String,
     },
     /// pip could not reach its index.
-    #[error("pip cannot reach the package index: {said}; check the network (and PIP_INDEX_URL or the proxy), then try again")]
+    #[error(
+        "pip cannot reach the package index: {said}; check the network (and PIP_INDEX_URL or the proxy), then try again"
+    )]
     Network {
         /// pip's words.
         said: String,
@@ -96,7 +98,8 @@ pub fn interpreter(dir: &Path) -> PathBuf {
 
 /// Whether the environment in `dir` is whole and of these requirements.
 pub fn is_ready(dir: &Path) -> bool {
-    std::fs::read_to_string(dir.join(MARKER)).is_ok_and(|hash| hash.trim() == wanted_hash()) && interpreter(dir).exists()
+    std::fs::read_to_string(dir.join(MARKER)).is_ok_and(|hash| hash.trim() == wanted_hash())
+        && interpreter(dir).exists()
 }
 
 /// Finds the environment in `dir`, or makes it: takes a quarter of a minute with a near package index.
@@ -109,7 +112,10 @@ pub async fn ensure_python(dir: &Path, progress: impl Fn(PythonProgress)) -> Res
         progress(PythonProgress::Ready);
         return Ok(env);
     }
-    let io = |path: &Path| { let path = path.to_owned(); move |source| PythonError::Io { path, source } };
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PythonError::Io { path, source }
+    };
     if let Some(parent) = dir.parent() {
         std::fs::create_dir_all(parent).map_err(io(parent))?;
     }
@@ -139,7 +145,16 @@ async fn make(dir: &Path, env: &PythonEnv, progress: &impl Fn(PythonProgress)) -
     let io = |source| PythonError::Io { path: requirements.clone(), source };
     write_atomic(&requirements, REQUIREMENTS.as_bytes()).map_err(io)?;
     let mut pip = Command::new(&env.interpreter);
-    pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--no-compile", "--progress-bar", "off"]);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--no-compile",
+        "--progress-bar",
+        "off",
+    ]);
     pip.arg("--requirement").arg(&requirements);
     run(&mut pip, dir, |line| progress(PythonProgress::Installing(line.to_owned()))).await?;
     progress(PythonProgress::Installing("Checking that the packages can be imported".to_owned()));
@@ -217,7 +232,8 @@ fn judge(what: &str, said: &str, dir: &Path) -> PythonError {
     if has(&["ensurepip is not", "No module named venv", "No module named ensurepip", "No module named 'ensurepip'"]) {
         return PythonError::NoVenv { said: said_short };
     }
-    let offline = ["NewConnectionError", "ConnectTimeoutError", "Name or service not known", "Temporary failure in name"];
+    let offline =
+        ["NewConnectionError", "ConnectTimeoutError", "Name or service not known", "Temporary failure in name"];
     if has(&offline) || has(&["ProxyError", "ReadTimeoutError", "Network is unreachable", "NameResolutionError"]) {
         return PythonError::Network { said: said_short };
     }
@@ -242,14 +258,17 @@ mod tests {
         let dir = Path::new("/x");
         let said = |text: &str| judge("pip", text, dir).to_string();
         assert!(said("OSError: [Errno 28] No space left on device").contains("free some space"));
-        assert!(said("The virtual environment was not created because ensurepip is not available").contains("python3-venv"));
+        assert!(
+            said("The virtual environment was not created because ensurepip is not available").contains("python3-venv")
+        );
         assert!(said("NewConnectionError: ... Temporary failure in name resolution").contains("check the network"));
         assert!(said("ERROR: No matching distribution").contains("No matching distribution"));
     }
 
     #[tokio::test]
     async fn a_failing_command_shows_its_last_lines() {
-        let error = run(Command::new("sh").args(["-c", "echo one; echo two >&2; exit 3"]), Path::new("/x"), |_| {}).await;
+        let error =
+            run(Command::new("sh").args(["-c", "echo one; echo two >&2; exit 3"]), Path::new("/x"), |_| {}).await;
         assert!(error.unwrap_err().to_string().ends_with("failed: one\ntwo"));
     }
 }

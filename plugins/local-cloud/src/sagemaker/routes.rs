@@ -81,7 +81,9 @@ async fn chunk(path: &Path, offset: u64, complete: bool) -> Response {
     let read = tokio::task::spawn_blocking(move || read_from(&path, offset)).await;
     let (bytes, more) = match read {
         Ok(Ok(read)) => read,
-        Ok(Err(error)) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot read the log: {error}")).into_response(),
+        Ok(Err(error)) => {
+            return (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot read the log: {error}")).into_response();
+        }
         Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     };
     let mut headers = HeaderMap::new();

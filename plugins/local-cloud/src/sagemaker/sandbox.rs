@@ -31,7 +31,12 @@ pub(crate) struct Sandbox {
 
 impl Sandbox {
     /// Tries the ways once and remembers.
-    pub(crate) async fn capabilities(&self, processes: &dyn Processes, runtimes: &Path, scratch: &Path) -> Capabilities {
+    pub(crate) async fn capabilities(
+        &self,
+        processes: &dyn Processes,
+        runtimes: &Path,
+        scratch: &Path,
+    ) -> Capabilities {
         self.probed.get_or_init(|| probe(processes, runtimes, scratch)).await.clone()
     }
 }

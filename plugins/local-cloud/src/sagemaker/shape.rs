@@ -92,8 +92,9 @@ fn unknown_member(shape: &str, name: &str, place: &str, members: &[Member]) -> S
 fn check_value(kind: &Kind, value: &Value, place: &str, problems: &mut Vec<String>) {
     match kind {
         Kind::Any => {}
-        Kind::Refused => problems
-            .push(format!("Value at '{place}' failed to satisfy constraint: the local cloud does not offer this member")),
+        Kind::Refused => problems.push(format!(
+            "Value at '{place}' failed to satisfy constraint: the local cloud does not offer this member"
+        )),
         Kind::Text(pattern, bounds) => check_text(value, pattern.as_ref(), *bounds, place, problems),
         Kind::Integer(bounds) => match value.as_i64() {
             Some(number) => check_range(number as f64, *bounds, place, problems),

@@ -156,7 +156,9 @@ pub(crate) fn upload_file(store: &Store, file: &Path, uri: &str) -> Result<(), S
 pub(crate) fn upload_bytes(store: &Store, bytes: &[u8], uri: &str) -> Result<(), String> {
     let location = locate(uri)?;
     let stored = store.put_bytes(&location.bucket, &location.key, bytes);
-    stored.map(|_| ()).map_err(|error| format!("ClientError: Data upload failed: cannot write {uri}: {} ({})", error.message, error.code))
+    stored.map(|_| ()).map_err(|error| {
+        format!("ClientError: Data upload failed: cannot write {uri}: {} ({})", error.message, error.code)
+    })
 }
 
 /// Regular files below a folder, in order of their relative names.
@@ -237,9 +239,9 @@ pub(crate) fn unpack(archive: impl Read, name: &str, into: &Path) -> Result<(), 
     archive.set_preserve_permissions(true);
     // Inside a user namespace nobody else's files can be made.
     archive.set_preserve_ownerships(false);
-    archive.unpack(into).map_err(|error| {
-        format!("ClientError: {name} is not a gzipped tar archive that can be unpacked: {error}")
-    })
+    archive
+        .unpack(into)
+        .map_err(|error| format!("ClientError: {name} is not a gzipped tar archive that can be unpacked: {error}"))
 }
 
 /// Whether the folder holds anything.

@@ -119,7 +119,12 @@ mod tests {
         let table: Table<u32> = Table::open(folder.path().join("t")).unwrap();
         assert!(table.insert("a", 1).unwrap());
         assert!(!table.insert("a", 2).unwrap());
-        table.update("a", |n| { *n += 10; Ok(()) }).unwrap();
+        table
+            .update("a", |n| {
+                *n += 10;
+                Ok(())
+            })
+            .unwrap();
         table.insert("b", 5).unwrap();
         assert_eq!(table.remove("b", |_| Ok(())).unwrap(), Some(5));
         table.insert("c", 7).unwrap();
@@ -133,7 +138,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let table: Table<u32> = Table::open(folder.path().to_owned()).unwrap();
         table.insert("a", 1).unwrap();
-        assert!(table.update("a", |n| { *n = 9; Err(AwsError::in_use("no")) }).is_err());
+        assert!(
+            table
+                .update("a", |n| {
+                    *n = 9;
+                    Err(AwsError::in_use("no"))
+                })
+                .is_err()
+        );
         assert!(table.remove("a", |_| Err(AwsError::in_use("no"))).is_err());
         assert_eq!(table.get("a"), Some(1));
     }

@@ -23,10 +23,14 @@ pub(crate) fn check(input: &Value) -> Result<(), AwsError> {
     let mut seen = BTreeMap::new();
     for (key, value) in read(input) {
         if key.to_ascii_lowercase().starts_with("aws:") {
-            return Err(AwsError::validation(format!("aws: prefixed tag key names are not allowed for external use: {key}")));
+            return Err(AwsError::validation(format!(
+                "aws: prefixed tag key names are not allowed for external use: {key}"
+            )));
         }
         if seen.insert(key.clone(), value).is_some() {
-            return Err(AwsError::validation(format!("Duplicate tag keys found: {key}. Please provide unique tag keys")));
+            return Err(AwsError::validation(format!(
+                "Duplicate tag keys found: {key}. Please provide unique tag keys"
+            )));
         }
     }
     Ok(())

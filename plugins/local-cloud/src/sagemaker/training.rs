@@ -37,7 +37,9 @@ pub(crate) fn check(input: &Value) -> Result<(), AwsError> {
             return Err(AwsError::validation(format!("Channel {name} has no S3DataSource")));
         }
         if channel["DataSource"]["S3DataSource"]["S3DataType"] == "AugmentedManifestFile" {
-            return Err(AwsError::validation(format!("Channel {name}: the local cloud offers no AugmentedManifestFile")));
+            return Err(AwsError::validation(format!(
+                "Channel {name}: the local cloud offers no AugmentedManifestFile"
+            )));
         }
         file_mode(&channel["InputMode"], name)?;
     }
@@ -53,7 +55,9 @@ pub(crate) fn check(input: &Value) -> Result<(), AwsError> {
 
 fn file_mode(mode: &Value, place: &str) -> Result<(), AwsError> {
     match mode.as_str() {
-        Some("Pipe") => Err(AwsError::validation(format!("{place}: the local cloud offers File and FastFile, not Pipe"))),
+        Some("Pipe") => {
+            Err(AwsError::validation(format!("{place}: the local cloud offers File and FastFile, not Pipe")))
+        }
         _ => Ok(()),
     }
 }
@@ -75,7 +79,8 @@ pub(crate) fn stage(store: &Store, region: &str, job: &Job, ml: &Path) -> Result
     }
     let request = &job.request;
     let config = ml.join("input/config");
-    let hyperparameters = if request["HyperParameters"].is_object() { request["HyperParameters"].clone() } else { json!({}) };
+    let hyperparameters =
+        if request["HyperParameters"].is_object() { request["HyperParameters"].clone() } else { json!({}) };
     write_json(&config.join("hyperparameters.json"), &hyperparameters)?;
     write_json(&config.join("inputdataconfig.json"), &input_data_config(request))?;
     let resources = json!({"current_host": "algo-1", "hosts": ["algo-1"], "network_interface_name": "lo",
@@ -119,8 +124,11 @@ fn input_data_config(request: &Value) -> Value {
 
 /// Checkpoints of an earlier job under the same URI are there when the container starts; that there are none is fine.
 fn stage_checkpoints(store: &Store, region: &str, request: &Value, ml: &Path, config: &Path) -> Result<(), String> {
-    write_json(&config.join("checkpointconfig.json"), &json!({
-        "S3Uri": request["CheckpointConfig"]["S3Uri"], "LocalPath": "/opt/ml/checkpoints"}))?;
+    write_json(
+        &config.join("checkpointconfig.json"),
+        &json!({
+        "S3Uri": request["CheckpointConfig"]["S3Uri"], "LocalPath": "/opt/ml/checkpoints"}),
+    )?;
     let uri = request["CheckpointConfig"]["S3Uri"].as_str().unwrap_or_default();
     let earlier = Location::parse(uri).and_then(|at| store.list(&at.bucket, &at.key).ok()).unwrap_or_default();
     if earlier.is_empty() {
@@ -163,7 +171,8 @@ pub(crate) fn vars(job: &Job) -> Vars {
         ("SM_CHECKPOINT_CONFIG_FILE".to_owned(), format!("{config}/checkpointconfig.json")),
     ]);
     // A bad image was refused when the job was made; without the words train.py says what is missing.
-    if let Ok(image) = Image::parse(job.request["AlgorithmSpecification"]["TrainingImage"].as_str().unwrap_or_default()) {
+    if let Ok(image) = Image::parse(job.request["AlgorithmSpecification"]["TrainingImage"].as_str().unwrap_or_default())
+    {
         vars.insert("HALIOTIS_FRAMEWORK".to_owned(), image.word().to_owned());
         vars.insert("HALIOTIS_FRAMEWORK_VERSION".to_owned(), image.version_text());
         vars.insert("HALIOTIS_PICKLE_MODEL".to_owned(), image.pickles_model().to_string());

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::error::AwsError;
+use crate::sagemaker::SageMaker;
 use crate::sagemaker::fleet::wait_healthy_at;
 use crate::sagemaker::invoke::{Broken, execution_parameters, post};
 use crate::sagemaker::job::{Ending, Job};
@@ -20,7 +21,6 @@ use crate::sagemaker::processing::single_instance;
 use crate::sagemaker::runner::blocking;
 use crate::sagemaker::staging::{self, Download};
 use crate::sagemaker::training::unpack_object;
-use crate::sagemaker::SageMaker;
 
 /// Megabytes of one request unless job or container say otherwise; AWS' default.
 const DEFAULT_PAYLOAD_MB: u64 = 6;
@@ -123,7 +123,8 @@ async fn fetch(cloud: &SageMaker, job: &Job, model_data: Option<String>, folder:
     if folder.join("ready").exists() {
         return Ok(());
     }
-    let (store, region, folder, request) = (Arc::clone(&cloud.s3), cloud.settings.region.clone(), folder.to_owned(), job.request.clone());
+    let (store, region, folder, request) =
+        (Arc::clone(&cloud.s3), cloud.settings.region.clone(), folder.to_owned(), job.request.clone());
     blocking(move || {
         std::fs::create_dir_all(folder.join("ml/model")).map_err(|error| format!("InternalServerError: {error}"))?;
         if let Some(uri) = model_data {
@@ -162,7 +163,9 @@ fn own_vars(request: &Value) -> Vec<(String, String)> {
 /// The job's word counts first, then the container's, then the default.
 fn plan_feed(request: &Value, container: Value) -> Feed {
     let mut headers = HeaderMap::new();
-    for (name, value) in [(CONTENT_TYPE, &request["TransformInput"]["ContentType"]), (ACCEPT, &request["TransformOutput"]["Accept"])] {
+    for (name, value) in
+        [(CONTENT_TYPE, &request["TransformInput"]["ContentType"]), (ACCEPT, &request["TransformOutput"]["Accept"])]
+    {
         if let Some(value) = value.as_str().and_then(|text| HeaderValue::from_str(text).ok()) {
             headers.insert(name, value);
         }
@@ -190,7 +193,9 @@ async fn feed_all(cloud: &SageMaker, job: &Job, input: &Path, port: u16, feed: &
     let target = job.request["TransformOutput"]["S3OutputPath"].as_str().unwrap_or_default().to_owned();
     for name in names {
         let path = input.join(&name);
-        let bytes = tokio::fs::read(&path).await.map_err(|error| format!("InternalServerError: {}: {error}", path.display()))?;
+        let bytes = tokio::fs::read(&path)
+            .await
+            .map_err(|error| format!("InternalServerError: {}: {error}", path.display()))?;
         let mut output = Vec::new();
         for payload in split(&bytes, feed, &name)? {
             let answer = send(port, feed, Bytes::copy_from_slice(payload), &name).await?;
@@ -207,7 +212,8 @@ async fn feed_all(cloud: &SageMaker, job: &Job, input: &Path, port: u16, feed: &
 
 /// Whole lines, as many as fit a request, or one; without splitting, the object as it is.
 fn split<'a>(bytes: &'a [u8], feed: &Feed, name: &str) -> Result<Vec<&'a [u8]>, String> {
-    let too_large = |size: usize| format!("ClientError: a record of {name} has {size} bytes, more than MaxPayloadInMB allows");
+    let too_large =
+        |size: usize| format!("ClientError: a record of {name} has {size} bytes, more than MaxPayloadInMB allows");
     if !feed.by_line {
         return if bytes.len() > feed.max_bytes { Err(too_large(bytes.len())) } else { Ok(vec![bytes]) };
     }
@@ -262,7 +268,7 @@ mod tests {
     fn lines_are_batched_up_to_the_limit() {
         let mut multi = feed(json!({"TransformInput": {"SplitType": "Line"}}));
         multi.max_bytes = 5;
-        assert_eq!(split(b"a\nbb\nccc\nd", &multi, "x").unwrap(), [&b"a\nbb\n"[..], b"ccc\n", b"d"]);
+        assert_eq!(split(b"a\nbb\nccc\ndd", &multi, "x").unwrap(), [&b"a\nbb\n"[..], b"ccc\n", b"dd"]);
         assert!(split(b"toolong\n", &multi, "x").unwrap_err().contains("a record of x has 8 bytes"));
         let single = feed(json!({"TransformInput": {"SplitType": "Line"}, "BatchStrategy": "SingleRecord"}));
         assert_eq!(split(b"a\nb\n", &single, "x").unwrap().len(), 2);

@@ -61,22 +61,31 @@ fn containers_need_direct(more: &Value) -> bool {
 async fn the_built_in_xgboost_serves_with_its_status_codes() {
     let bed = Bed::new().await;
     let data = bed.trained(XGBOOST).await;
-    bed.configured("abalone", json!([{"Image": XGBOOST, "ModelDataUrl": data}]), json!({"DataCaptureConfig": {
+    bed.configured(
+        "abalone",
+        json!([{"Image": XGBOOST, "ModelDataUrl": data}]),
+        json!({"DataCaptureConfig": {
         "EnableCapture": true, "InitialSamplingPercentage": 100, "DestinationS3Uri": "s3://bkt/capture",
         "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
-        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]}}})).await;
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]}}}),
+    )
+    .await;
     let endpoint = bed.endpoint("abalone-staging", "abalone").await;
     assert_eq!(endpoint["EndpointStatus"], "InService", "{endpoint:#}");
     assert_eq!(endpoint["DataCaptureConfig"]["CaptureStatus"], "Started");
 
     let response = bed.invoke("abalone-staging", &[("content-type", "text/csv")], &csv(3, false)).await;
-    assert_eq!((response.status().as_u16(), response.headers()["content-type"].to_str().unwrap()), (200, "text/csv; charset=utf-8"));
+    assert_eq!(
+        (response.status().as_u16(), response.headers()["content-type"].to_str().unwrap()),
+        (200, "text/csv; charset=utf-8")
+    );
     assert_eq!(response.headers()["x-amzn-invoked-production-variant"], "AllTraffic");
     let scores: Vec<f64> = text(&response).lines().map(|line| line.parse().unwrap()).collect();
     let labels = [0.0, 3.0 - 14.0, 6.0 - 6.0];
     assert!(scores.iter().zip(labels).all(|(score, label)| (score - label).abs() < 4.0), "{scores:?}");
 
-    let as_json = bed.invoke("abalone-staging", &[("content-type", "text/csv"), ("accept", "application/json")], "1,7\n").await;
+    let as_json =
+        bed.invoke("abalone-staging", &[("content-type", "text/csv"), ("accept", "application/json")], "1,7\n").await;
     let score: Value = serde_json::from_slice(as_json.body()).unwrap();
     assert!((score["predictions"][0]["score"].as_f64().unwrap() + 11.0).abs() < 4.0, "{score}");
 
@@ -92,7 +101,8 @@ async fn the_built_in_xgboost_serves_with_its_status_codes() {
         assert!(error["OriginalMessage"].as_str().unwrap().contains(said), "{error}");
         assert_eq!(response.headers()["x-amzn-errortype"], "ModelError");
     }
-    let large = bed.invoke_refused("abalone-staging", &[("content-type", "text/csv")], &"1".repeat(6 * 1024 * 1024 + 1)).await;
+    let large =
+        bed.invoke_refused("abalone-staging", &[("content-type", "text/csv")], &"1".repeat(6 * 1024 * 1024 + 1)).await;
     assert!(large.contains("less than or equal to 6291456"), "{large}");
     let absent = bed.invoke_refused("other", &[], "x").await;
     assert_eq!(absent, "ValidationError: Endpoint other of account 000000000000 not found.");
@@ -103,7 +113,10 @@ async fn the_built_in_xgboost_serves_with_its_status_codes() {
     let captured = bed.keys("capture/abalone-staging/AllTraffic/");
     let first: Value = serde_json::from_str(bed.get(&captured[0]).lines().next().unwrap()).unwrap();
     assert_eq!(first["captureData"]["endpointInput"]["data"], csv(3, false));
-    assert_eq!((&first["captureData"]["endpointOutput"]["mode"], &first["captureData"]["endpointOutput"]["encoding"]), (&json!("OUTPUT"), &json!("CSV")));
+    assert_eq!(
+        (&first["captureData"]["endpointOutput"]["mode"], &first["captureData"]["endpointOutput"]["encoding"]),
+        (&json!("OUTPUT"), &json!("CSV"))
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -112,11 +125,13 @@ async fn an_update_loses_no_request_and_a_bad_one_changes_nothing() {
     bed.configured("one", json!([bed.saying("one")]), Value::Null).await;
     bed.configured("two", json!([bed.saying("two")]), Value::Null).await;
     let broken = bed.archive("models/broken.tar.gz", &[("code/inference.py", "raise RuntimeError('cannot load')")]);
-    let broken = json!({"Image": SKLEARN, "ModelDataUrl": broken, "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}});
+    let broken =
+        json!({"Image": SKLEARN, "ModelDataUrl": broken, "Environment": {"SAGEMAKER_PROGRAM": "inference.py"}});
     bed.configured("broken", json!([broken]), Value::Null).await;
     assert_eq!(bed.endpoint("e", "one").await["EndpointStatus"], "InService");
 
-    let (stop, ones, twos) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (stop, ones, twos) =
+        (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
     let callers: Vec<_> = (0..4)
         .map(|_| {
             let (bed, stop, ones, twos) = (Arc::clone(&bed), Arc::clone(&stop), Arc::clone(&ones), Arc::clone(&twos));
@@ -160,8 +175,13 @@ async fn containers_in_a_row_and_by_name() {
     bed.configured("serial", json!([first, second]), Value::Null).await;
     first["ContainerHostname"] = json!("first");
     second["ContainerHostname"] = json!("second");
-    let nameless = bed.refused("CreateModel", json!({"ModelName": "x", "Containers": [bed.saying("f")],
-        "InferenceExecutionConfig": {"Mode": "Direct"}})).await;
+    let nameless = bed
+        .refused(
+            "CreateModel",
+            json!({"ModelName": "x", "Containers": [bed.saying("f")],
+        "InferenceExecutionConfig": {"Mode": "Direct"}}),
+        )
+        .await;
     assert!(nameless.contains("needs a ContainerHostname"), "{nameless}");
     bed.configured("direct", json!([first, second]), json!({"Direct": true})).await;
     bed.endpoint("serial", "serial").await;
@@ -171,7 +191,9 @@ async fn containers_in_a_row_and_by_name() {
     assert_eq!(text(&bed.invoke("serial", &[csv], "x").await), "g(f(x))");
     assert_eq!(text(&bed.invoke("direct", &[csv, host("second")], "x").await), "g(x)");
     assert!(bed.invoke_refused("direct", &[csv], "x").await.contains("its containers: first, second"));
-    assert!(bed.invoke_refused("direct", &[csv, host("third")], "x").await.contains("no container with hostname third"));
+    assert!(
+        bed.invoke_refused("direct", &[csv, host("third")], "x").await.contains("no container with hostname third")
+    );
     assert!(bed.invoke_refused("serial", &[csv, host("first")], "x").await.contains("Mode is not Direct"));
 }
 
@@ -181,9 +203,15 @@ async fn variants_share_by_weight_and_can_be_named() {
     for word in ["one", "two"] {
         bed.call("CreateModel", json!({"ModelName": word, "PrimaryContainer": bed.saying(word)})).await;
     }
-    let variant = |name: &str, weight: f64| json!({"VariantName": name, "ModelName": name, "InstanceType": "ml.m5.large",
-        "InitialInstanceCount": 1, "InitialVariantWeight": weight});
-    bed.call("CreateEndpointConfig", json!({"EndpointConfigName": "c", "ProductionVariants": [variant("one", 3.0), variant("two", 1.0)]})).await;
+    let variant = |name: &str, weight: f64| {
+        json!({"VariantName": name, "ModelName": name, "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": 1, "InitialVariantWeight": weight})
+    };
+    bed.call(
+        "CreateEndpointConfig",
+        json!({"EndpointConfigName": "c", "ProductionVariants": [variant("one", 3.0), variant("two", 1.0)]}),
+    )
+    .await;
     bed.endpoint("e", "c").await;
     let csv = ("content-type", "text/csv");
     let mut ones = 0;
@@ -193,12 +221,19 @@ async fn variants_share_by_weight_and_can_be_named() {
     assert_eq!(ones, 6);
     assert_eq!(text(&bed.invoke("e", &[csv, ("x-amzn-sagemaker-target-variant", "two")], "x").await), "two(x)");
     let weights = json!([{"VariantName": "one", "DesiredWeight": 0.0}]);
-    bed.call("UpdateEndpointWeightsAndCapacities", json!({"EndpointName": "e", "DesiredWeightsAndCapacities": weights})).await;
+    bed.call(
+        "UpdateEndpointWeightsAndCapacities",
+        json!({"EndpointName": "e", "DesiredWeightsAndCapacities": weights}),
+    )
+    .await;
     for _ in 0..3 {
         assert_eq!(text(&bed.invoke("e", &[csv], "x").await), "two(x)");
     }
     let missing = bed.refused("CreateEndpoint", json!({"EndpointName": "f", "EndpointConfigName": "no"})).await;
-    assert!(missing.starts_with("ValidationException: Could not find endpoint configuration \"arn:aws:sagemaker:"), "{missing}");
+    assert!(
+        missing.starts_with("ValidationException: Could not find endpoint configuration \"arn:aws:sagemaker:"),
+        "{missing}"
+    );
     let twice = bed.refused("CreateEndpoint", json!({"EndpointName": "e", "EndpointConfigName": "c"})).await;
     assert!(twice.starts_with("ValidationException: Cannot create already existing endpoint \"arn:"), "{twice}");
 }

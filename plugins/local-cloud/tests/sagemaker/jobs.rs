@@ -9,7 +9,9 @@ use crate::bed::{Bed, XGBOOST, csv, processing, training};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_processing_job_sees_the_contract_and_its_outputs_are_stored() {
     let bed = Bed::new().await;
-    let script = bed.put("code/script.py", r#"
+    let script = bed.put(
+        "code/script.py",
+        r#"
 import json, os, sys
 config = json.load(open("/opt/ml/config/processingjobconfig.json"))
 assert config["ProcessingJobName"] == "prep", config
@@ -23,7 +25,8 @@ open("/opt/ml/output/message", "w").write("two lines")
 open("left-in-cwd", "w").write("harmless")
 print("args", sys.argv[1:])
 print("to stderr", file=sys.stderr)
-"#);
+"#,
+    );
     let data = bed.put("in/a.csv", "1,2\n");
     let mut request = processing("prep", &script);
     request["AppSpecification"]["ContainerArguments"] = json!(["--input-data", data]);
@@ -53,13 +56,15 @@ print("to stderr", file=sys.stderr)
 #[tokio::test(flavor = "multi_thread")]
 async fn jobs_fail_with_aws_reasons() {
     let bed = Bed::new().await;
-    let script = bed.put("code/script.py", "import sys; open('/opt/ml/output/message','w').write('bad rows'); sys.exit(3)");
+    let script =
+        bed.put("code/script.py", "import sys; open('/opt/ml/output/message','w').write('bad rows'); sys.exit(3)");
     bed.call("CreateProcessingJob", processing("exits", &script)).await;
     let mut lost = processing("lost", "s3://bkt/nowhere/script.py");
     lost["ProcessingJobName"] = json!("lost");
     bed.call("CreateProcessingJob", lost).await;
     let mut no_bucket = processing("no-bucket", &script);
-    no_bucket["AppSpecification"]["ContainerEntrypoint"] = json!(["python3", "-c", "open('/opt/ml/processing/out/x','w')"]);
+    no_bucket["AppSpecification"]["ContainerEntrypoint"] =
+        json!(["python3", "-c", "open('/opt/ml/processing/out/x','w')"]);
     no_bucket["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"] = json!("s3://not-there/x");
     bed.call("CreateProcessingJob", no_bucket).await;
 
@@ -68,13 +73,19 @@ async fn jobs_fail_with_aws_reasons() {
     assert_eq!(job["FailureReason"], "AlgorithmError: See job logs for more information, exit code: 3");
     let job = bed.ended("Processing", "lost").await;
     let reason = job["FailureReason"].as_str().unwrap();
-    assert!(reason.starts_with("ClientError: Data download failed:No S3 objects found under S3 URL \"s3://bkt/nowhere"), "{reason}");
+    assert!(
+        reason.starts_with("ClientError: Data download failed:No S3 objects found under S3 URL \"s3://bkt/nowhere"),
+        "{reason}"
+    );
     let job = bed.ended("Processing", "no-bucket").await;
     let reason = job["FailureReason"].as_str().unwrap();
     assert!(reason.starts_with("ClientError: Data upload failed") && reason.contains("NoSuchBucket"), "{reason}");
 
-    let failed = bed.call("ListProcessingJobs", json!({"StatusEquals": "Failed", "SortBy": "Name", "SortOrder": "Ascending"})).await;
-    let names: Vec<_> = failed["ProcessingJobSummaries"].as_array().unwrap().iter().map(|s| &s["ProcessingJobName"]).collect();
+    let failed = bed
+        .call("ListProcessingJobs", json!({"StatusEquals": "Failed", "SortBy": "Name", "SortOrder": "Ascending"}))
+        .await;
+    let names: Vec<_> =
+        failed["ProcessingJobSummaries"].as_array().unwrap().iter().map(|s| &s["ProcessingJobName"]).collect();
     assert_eq!(names, ["exits", "lost", "no-bucket"]);
 }
 
@@ -110,9 +121,11 @@ async fn the_built_in_xgboost_trains_and_its_metrics_are_told() {
     let model = bed.trained(XGBOOST).await;
     assert_eq!(model, "s3://bkt/models/trained/output/model.tar.gz");
     let job = bed.ended("Training", "trained").await;
-    let course: Vec<_> = job["SecondaryStatusTransitions"].as_array().unwrap().iter().map(|t| t["Status"].clone()).collect();
+    let course: Vec<_> =
+        job["SecondaryStatusTransitions"].as_array().unwrap().iter().map(|t| t["Status"].clone()).collect();
     assert_eq!(course, ["Starting", "Downloading", "Training", "Uploading", "Completed"]);
-    let metrics: Vec<_> = job["FinalMetricDataList"].as_array().unwrap().iter().map(|m| m["MetricName"].clone()).collect();
+    let metrics: Vec<_> =
+        job["FinalMetricDataList"].as_array().unwrap().iter().map(|m| m["MetricName"].clone()).collect();
     assert_eq!(metrics, ["train:rmse", "validation:rmse"]);
     assert!(job["FinalMetricDataList"][0]["Value"].as_f64().unwrap() < 3.0, "{job:#}");
     assert!(job["BillableTimeInSeconds"].as_u64().unwrap() >= 1);
@@ -121,7 +134,8 @@ async fn the_built_in_xgboost_trains_and_its_metrics_are_told() {
     // Pickled for this image: the seed's evaluate.py unpickles it.
     let archive = bed.s3.get_path("bkt", "models/trained/output/model.tar.gz").unwrap();
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(archive).unwrap()));
-    let names: Vec<_> = archive.entries().unwrap().map(|e| e.unwrap().path().unwrap().to_string_lossy().into_owned()).collect();
+    let names: Vec<_> =
+        archive.entries().unwrap().map(|e| e.unwrap().path().unwrap().to_string_lossy().into_owned()).collect();
     assert_eq!(names, ["xgboost-model"]);
 }
 

@@ -4,6 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod bed;
+mod boto;
+mod data;
 mod endpoints;
 mod jobs;
 mod processes;

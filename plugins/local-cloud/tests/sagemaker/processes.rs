@@ -54,7 +54,8 @@ impl Processes for TestProcesses {
         if known.contains_key(key) {
             return Ok(());
         }
-        let start = |error: std::io::Error| ProcessError::Start { program: spec.argv[0].clone(), reason: error.to_string() };
+        let start =
+            |error: std::io::Error| ProcessError::Start { program: spec.argv[0].clone(), reason: error.to_string() };
         let log = std::fs::OpenOptions::new().create(true).append(true).open(&spec.log).map_err(start)?;
         let mut command = tokio::process::Command::new(&spec.argv[0]);
         command.args(&spec.argv[1..]).env_clear().envs(&spec.vars).current_dir(&spec.cwd).process_group(0);

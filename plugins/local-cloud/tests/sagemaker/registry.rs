@@ -5,8 +5,12 @@ use serde_json::{Value, json};
 use crate::bed::{Bed, XGBOOST};
 
 async fn group(bed: &Bed, name: &str) {
-    bed.call("CreateModelPackageGroup", json!({"ModelPackageGroupName": name, "ModelPackageGroupDescription": "d",
-        "Tags": [{"Key": "sagemaker:project-id", "Value": "p-1"}]})).await;
+    bed.call(
+        "CreateModelPackageGroup",
+        json!({"ModelPackageGroupName": name, "ModelPackageGroupDescription": "d",
+        "Tags": [{"Key": "sagemaker:project-id", "Value": "p-1"}]}),
+    )
+    .await;
 }
 
 fn version(bed: &Bed, group: &str) -> Value {
@@ -35,14 +39,24 @@ async fn versions_are_numbered_approved_and_listed() {
         arns.push(bed.call("CreateModelPackage", version(&bed, "abalone")).await["ModelPackageArn"].clone());
     }
     assert_eq!(arns[2], "arn:aws:sagemaker:us-east-1:000000000000:model-package/abalone/3");
-    bed.call("UpdateModelPackage", json!({"ModelPackageArn": arns[1], "ModelApprovalStatus": "Approved",
+    bed.call(
+        "UpdateModelPackage",
+        json!({"ModelPackageArn": arns[1], "ModelApprovalStatus": "Approved",
         "ApprovalDescription": "good on the test set", "CustomerMetadataProperties": {"approver": "ana"},
-        "CustomerMetadataPropertiesToRemove": ["mse"]})).await;
+        "CustomerMetadataPropertiesToRemove": ["mse"]}),
+    )
+    .await;
 
     let package = bed.call("DescribeModelPackage", json!({"ModelPackageName": arns[1]})).await;
-    assert_eq!((&package["ModelApprovalStatus"], &package["ApprovalDescription"]), (&json!("Approved"), &json!("good on the test set")));
+    assert_eq!(
+        (&package["ModelApprovalStatus"], &package["ApprovalDescription"]),
+        (&json!("Approved"), &json!("good on the test set"))
+    );
     assert_eq!(package["CustomerMetadataProperties"], json!({"approver": "ana"}));
-    assert_eq!((&package["ModelPackageVersion"], &package["MetadataProperties"]["CommitId"]), (&json!(2), &json!("abc")));
+    assert_eq!(
+        (&package["ModelPackageVersion"], &package["MetadataProperties"]["CommitId"]),
+        (&json!(2), &json!("abc"))
+    );
     assert!(package["LastModifiedTime"].as_f64().unwrap() >= package["CreationTime"].as_f64().unwrap());
     let statuses: Vec<_> = (0..4).map(|_| events.try_recv().unwrap()["ModelApprovalStatus"].clone()).collect();
     assert_eq!(statuses, ["PendingManualApproval", "PendingManualApproval", "PendingManualApproval", "Approved"]);
@@ -53,13 +67,26 @@ async fn versions_are_numbered_approved_and_listed() {
         input
     };
     let numbers = |answer: Value| -> Vec<u64> {
-        answer["ModelPackageSummaryList"].as_array().unwrap().iter().map(|s| s["ModelPackageVersion"].as_u64().unwrap()).collect()
+        answer["ModelPackageSummaryList"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["ModelPackageVersion"].as_u64().unwrap())
+            .collect()
     };
     assert_eq!(numbers(bed.call("ListModelPackages", list(json!({}))).await), [1, 2, 3], "AWS' default is ascending");
-    assert_eq!(numbers(bed.call("ListModelPackages", list(json!({"SortOrder": "Descending", "MaxResults": 2}))).await), [3, 2]);
+    assert_eq!(
+        numbers(bed.call("ListModelPackages", list(json!({"SortOrder": "Descending", "MaxResults": 2}))).await),
+        [3, 2]
+    );
     assert_eq!(numbers(bed.call("ListModelPackages", list(json!({"ModelApprovalStatus": "Approved"}))).await), [2]);
 
-    let back = bed.refused("UpdateModelPackage", json!({"ModelPackageArn": arns[1], "ModelApprovalStatus": "PendingManualApproval"})).await;
+    let back = bed
+        .refused(
+            "UpdateModelPackage",
+            json!({"ModelPackageArn": arns[1], "ModelApprovalStatus": "PendingManualApproval"}),
+        )
+        .await;
     assert!(back.contains("cannot be changed from Approved to PendingManualApproval"), "{back}");
     bed.call("UpdateModelPackage", json!({"ModelPackageArn": arns[1], "ModelApprovalStatus": "Rejected"})).await;
     bed.call("DeleteModelPackage", json!({"ModelPackageName": arns[2]})).await;
@@ -72,13 +99,28 @@ async fn what_aws_refuses_is_refused() {
     let bed = Bed::new().await;
     group(&bed, "abalone").await;
     let twice = bed.refused("CreateModelPackageGroup", json!({"ModelPackageGroupName": "abalone"})).await;
-    assert_eq!(twice, "ValidationException: Model Package Group already exists: arn:aws:sagemaker:us-east-1:000000000000:model-package-group/abalone");
+    assert_eq!(
+        twice,
+        "ValidationException: Model Package Group already exists: arn:aws:sagemaker:us-east-1:000000000000:model-package-group/abalone"
+    );
     let missing = bed.refused("CreateModelPackage", version(&bed, "other")).await;
-    assert_eq!(missing, "ValidationException: ModelPackageGroup arn:aws:sagemaker:us-east-1:000000000000:model-package-group/other does not exist.");
+    assert_eq!(
+        missing,
+        "ValidationException: ModelPackageGroup arn:aws:sagemaker:us-east-1:000000000000:model-package-group/other does not exist."
+    );
     let mut both = version(&bed, "abalone");
     both["ModelPackageName"] = json!("name");
-    assert!(bed.refused("CreateModelPackage", both).await.contains("Both ModelPackageName and ModelPackageGroupName are provided"));
-    let none = bed.refused("DescribeModelPackage", json!({"ModelPackageName": "arn:aws:sagemaker:us-east-1:000000000000:model-package/abalone/9"})).await;
+    assert!(
+        bed.refused("CreateModelPackage", both)
+            .await
+            .contains("Both ModelPackageName and ModelPackageGroupName are provided")
+    );
+    let none = bed
+        .refused(
+            "DescribeModelPackage",
+            json!({"ModelPackageName": "arn:aws:sagemaker:us-east-1:000000000000:model-package/abalone/9"}),
+        )
+        .await;
     assert!(none.ends_with("model-package/abalone/9 does not exist."), "{none}");
 
     let pending = bed.call("CreateModelPackage", version(&bed, "abalone")).await["ModelPackageArn"].clone();
@@ -88,12 +130,20 @@ async fn what_aws_refuses_is_refused() {
     bed.call("UpdateModelPackage", json!({"ModelPackageArn": pending, "ModelApprovalStatus": "Approved"})).await;
     bed.call("CreateModel", model.clone()).await;
     assert_eq!(bed.call("DescribeModel", json!({"ModelName": "m"})).await["Containers"], model["Containers"]);
-    let data = bed.refused("CreateModel", json!({"ModelName": "n", "PrimaryContainer": {"Image": XGBOOST, "ModelDataUrl": "s3://bkt/no.tar.gz"}})).await;
+    let data = bed
+        .refused(
+            "CreateModel",
+            json!({"ModelName": "n", "PrimaryContainer": {"Image": XGBOOST, "ModelDataUrl": "s3://bkt/no.tar.gz"}}),
+        )
+        .await;
     assert_eq!(data, "ValidationException: Could not find model data at s3://bkt/no.tar.gz.");
     let full = bed.refused("DeleteModelPackageGroup", json!({"ModelPackageGroupName": "abalone"})).await;
     assert!(full.starts_with("ConflictException: "), "{full}");
     let unknown = bed.refused("CreateHyperParameterTuningJob", json!({})).await;
-    assert_eq!(unknown, "UnknownOperationException: the local cloud does not offer SageMaker CreateHyperParameterTuningJob");
+    assert_eq!(
+        unknown,
+        "UnknownOperationException: the local cloud does not offer SageMaker CreateHyperParameterTuningJob"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,18 +12,24 @@ use crate::processes::TestProcesses;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_job_is_found_again_and_its_outputs_are_stored() {
     let mut bed = Bed::new().await;
-    let script = bed.put("code/script.py", r#"
+    let script = bed.put(
+        "code/script.py",
+        r#"
 import os, time
 print("began", flush=True)
 while not os.path.exists("/opt/ml/processing/out/../go"): time.sleep(0.02)
 open("/opt/ml/processing/out/runs", "a").write("once\n")
-"#);
+"#,
+    );
     bed.call("CreateProcessingJob", processing("long", &script)).await;
     while !bed.log("processing", "long").contains("began") {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     bed.restart().await;
-    assert_eq!(bed.call("DescribeProcessingJob", json!({"ProcessingJobName": "long"})).await["ProcessingJobStatus"], "InProgress");
+    assert_eq!(
+        bed.call("DescribeProcessingJob", json!({"ProcessingJobName": "long"})).await["ProcessingJobStatus"],
+        "InProgress"
+    );
     // The job's own folder, where the script looks.
     let jobs = bed.folder.path().join("sagemaker/jobs");
     let job = std::fs::read_dir(jobs).unwrap().next().unwrap().unwrap().path();
@@ -102,7 +108,8 @@ impl Bed {
     /// The first answer: right after a restart the endpoint may not have been taken up yet.
     async fn until_answers(&self, endpoint: &str) -> String {
         loop {
-            let headers = [("content-type", "text/csv")].map(|(n, v)| (n.parse::<http::HeaderName>().unwrap(), v.parse().unwrap()));
+            let headers = [("content-type", "text/csv")]
+                .map(|(n, v)| (n.parse::<http::HeaderName>().unwrap(), v.parse().unwrap()));
             if let Ok(response) = self.cloud.invoke(endpoint, &headers.into_iter().collect(), "x".into()).await {
                 if response.status() == 200 {
                     return text(&response);
@@ -118,7 +125,11 @@ struct LosesAll(TestProcesses);
 
 #[async_trait::async_trait]
 impl haliotis_plugin_api::Processes for LosesAll {
-    async fn spawn(&self, key: &str, spec: haliotis_plugin_api::ProcessSpec) -> Result<(), haliotis_plugin_api::ProcessError> {
+    async fn spawn(
+        &self,
+        key: &str,
+        spec: haliotis_plugin_api::ProcessSpec,
+    ) -> Result<(), haliotis_plugin_api::ProcessError> {
         if key.starts_with("probe-") { self.0.spawn(key, spec).await } else { Ok(()) }
     }
 

@@ -36,7 +36,10 @@ async fn a_scikit_learn_script_trains_and_its_own_metric_is_read() {
     bed.call("CreateTrainingJob", request).await;
     let job = bed.ended("Training", "script").await;
     assert_eq!(job["TrainingJobStatus"], "Completed", "{job:#}\n{}", bed.log("training", "script"));
-    assert_eq!((&job["FinalMetricDataList"][0]["MetricName"], &job["FinalMetricDataList"][0]["Value"]), (&json!("r2"), &json!(1.0)));
+    assert_eq!(
+        (&job["FinalMetricDataList"][0]["MetricName"], &job["FinalMetricDataList"][0]["Value"]),
+        (&json!("r2"), &json!(1.0))
+    );
     assert_eq!(bed.keys("models/script"), ["models/script/output/model.tar.gz", "models/script/output/output.tar.gz"]);
 }
 
@@ -56,5 +59,8 @@ async fn a_script_that_fails_is_the_algorithms_error() {
     assert!(reason.as_str().unwrap().starts_with("AlgorithmError: RuntimeError: ExecuteUserScriptError:"), "{reason}");
     assert!(bed.log("training", "bad").contains("no luck"));
     let reason = bed.ended("Training", "absent").await["FailureReason"].clone();
-    assert_eq!(reason, "ClientError: The program other.py is not in the submit directory; it holds: ['train.py'], exit code: 2");
+    assert_eq!(
+        reason,
+        "ClientError: The program other.py is not in the submit directory; it holds: ['train.py'], exit code: 2"
+    );
 }

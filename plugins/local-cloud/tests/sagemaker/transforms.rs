@@ -18,7 +18,8 @@ fn transform(name: &str, input: &str) -> Value {
 async fn every_object_is_scored_line_by_line() {
     let bed = Bed::new().await;
     let data = bed.trained(XGBOOST).await;
-    bed.call("CreateModel", json!({"ModelName": "m", "PrimaryContainer": {"Image": XGBOOST, "ModelDataUrl": data}})).await;
+    bed.call("CreateModel", json!({"ModelName": "m", "PrimaryContainer": {"Image": XGBOOST, "ModelDataUrl": data}}))
+        .await;
     bed.put("batch/a.csv", csv(25, false));
     bed.put("batch/deep/b.csv", csv(4, false));
     bed.call("CreateTransformJob", transform("t", "s3://bkt/batch/")).await;
@@ -37,6 +38,12 @@ async fn every_object_is_scored_line_by_line() {
     let bad = bed.ended("Transform", "bad").await;
     assert!(bad["FailureReason"].as_str().unwrap().contains("x.csv: bad HTTP response: 400"), "{bad}");
     assert!(bed.processes.running().is_empty());
-    let missing = bed.refused("CreateTransformJob", { let mut t = transform("x", "s3://bkt/b"); t["ModelName"] = json!("no"); t }).await;
+    let missing = bed
+        .refused("CreateTransformJob", {
+            let mut t = transform("x", "s3://bkt/b");
+            t["ModelName"] = json!("no");
+            t
+        })
+        .await;
     assert!(missing.contains("Could not find model"), "{missing}");
 }
