@@ -12,7 +12,12 @@ fn a_pipeline_runs_without_a_server() {
         "p.yaml",
         "name: hello\nparameters:\n  who: { type: string, default: world }\nsteps:\n  a: { run: 'echo \"hello $WHO\" > out.txt', vars: { WHO: '${{ parameters.who }}' } }\n  b: { needs: [a], run: cat out.txt }\n",
     );
-    house.run(&["run", "p.yaml", "-p", "who=abalone", "--logs"]).expect(0).says(&["hello abalone", "✓ a", "✓ b", "success"]);
+    house.run(&["run", "p.yaml", "-p", "who=abalone", "--logs"]).expect(0).says(&[
+        "hello abalone",
+        "✓ a",
+        "✓ b",
+        "success",
+    ]);
     let data = house.data().join("run");
     let builds = house.run(&["builds", "--json", "--data-dir", data.to_str().unwrap()]).expect(0).json();
     assert_eq!(builds[0]["result"], "success");
@@ -24,7 +29,10 @@ fn a_pipeline_runs_without_a_server() {
 #[test]
 fn a_failing_script_fails_the_build_and_shows_why() {
     let house = House::new();
-    house.write("p.yaml", "name: bad\nsteps:\n  a: { run: 'echo about to break; exit 7' }\n  b: { needs: [a], run: 'true' }\n");
+    house.write(
+        "p.yaml",
+        "name: bad\nsteps:\n  a: { run: 'echo about to break; exit 7' }\n  b: { needs: [a], run: 'true' }\n",
+    );
     house.run(&["run", "p.yaml"]).expect(1).says(&["about to break", "7", "b", "haliotis logs"]);
 }
 
@@ -35,7 +43,8 @@ fn all_problems_of_a_file_are_located() {
         "p.yaml",
         "name: x\nstep: {}\nsteps:\n  a: { runs: 'true' }\n  b: { needs: [c], run: 'true' }\n  d: { uses: slep }\n",
     );
-    let done = house.run(&["lint", "p.yaml"]).expect(2).says(&["p.yaml:2", "p.yaml:4", "p.yaml:5", "p.yaml:6", "sleep"]);
+    let done =
+        house.run(&["lint", "p.yaml"]).expect(2).says(&["p.yaml:2", "p.yaml:4", "p.yaml:5", "p.yaml:6", "sleep"]);
     assert!(done.stderr.contains('^'), "no caret:\n{}", done.stderr);
     house.run(&["run", "p.yaml"]).expect(2).says(&["nothing was started"]);
 }
@@ -67,7 +76,9 @@ fn a_process_tree_is_gone_after_its_timeout() {
     let marker = format!("29{}", std::process::id());
     house.write(
         "p.yaml",
-        &format!("name: slow\nsteps:\n  a: {{ run: '(trap \"\" TERM; sleep {marker}) & sleep {marker}', timeout: 1s }}\n"),
+        &format!(
+            "name: slow\nsteps:\n  a: {{ run: '(trap \"\" TERM; sleep {marker}) & sleep {marker}', timeout: 1s }}\n"
+        ),
     );
     house.run(&["run", "p.yaml"]).expect(5).says(&["timed out"]);
     let until = std::time::Instant::now() + Duration::from_secs(15);

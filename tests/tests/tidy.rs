@@ -25,7 +25,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// A crate of the world, and the only ones of ours that may name it.
-const FENCED: &[(&str, &[&str])] = &[("sqlx", &["store"]), ("aws-sdk-", &["plugin-aws"]), ("aws-config", &["plugin-aws"])];
+const FENCED: &[(&str, &[&str])] =
+    &[("sqlx", &["store"]), ("aws-sdk-", &["plugin-aws"]), ("aws-config", &["plugin-aws"])];
 
 fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap().flatten() {
@@ -117,7 +118,8 @@ fn every_file_says_what_it_is() {
 #[test]
 fn no_path_of_a_machine_and_no_marks_left() {
     // Put together here, so that this file does not find itself.
-    let forbidden = [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["to", "do!("].concat(), ["unimpl", "emented!("].concat()];
+    let forbidden =
+        [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["to", "do!("].concat(), ["unimpl", "emented!("].concat()];
     for ending in [".rs", ".py", ".md", ".yaml", ".html", ".js", ".css", ".toml", ".sh"] {
         for file in files(ending) {
             let text = std::fs::read_to_string(&file).unwrap();

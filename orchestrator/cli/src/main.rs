@@ -1,2 +1,16 @@
-//! The one binary.
-fn main() {}
+//! The one binary. The supervisor's verb is answered before anything else is set up, so that it stays small.
+
+mod app;
+mod args;
+mod client;
+mod commands;
+mod context;
+mod failure;
+mod show;
+
+fn main() -> std::process::ExitCode {
+    if let Some(code) = commands::supervise::early(std::env::args_os()) {
+        return std::process::ExitCode::from(code);
+    }
+    commands::main()
+}

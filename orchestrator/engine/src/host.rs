@@ -68,6 +68,15 @@ struct Shared {
     draining: AtomicBool,
 }
 
+/// What a start does with the builds of an earlier life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recover {
+    /// Goes on with them.
+    All,
+    /// Leaves them as they are.
+    None,
+}
+
 /// Why a build was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateError {
@@ -80,7 +89,7 @@ pub enum CreateError {
 }
 
 impl Engine {
-    /// Starts the engine and goes on with every unfinished build.
+    /// Starts the engine and goes on with every unfinished build, or with none of them.
     ///
     /// # Errors
     /// When the journal of an unfinished build cannot be read; nothing was started then.
@@ -88,9 +97,11 @@ impl Engine {
         journal: Arc<dyn Journal>,
         executor: Arc<dyn Executor>,
         languages: Vec<Arc<dyn Language>>,
+        recover: Recover,
     ) -> Result<Engine, JournalError> {
         let mut recovered = Vec::new();
-        for id in journal.unfinished().await? {
+        let unfinished = if recover == Recover::All { journal.unfinished().await? } else { Vec::new() };
+        for id in unfinished {
             let (build, turns) = journal.load(id).await?;
             recovered.push(Message::Input(Box::new(Input::Recovered(id, Box::new(build), turns))));
         }

@@ -1,0 +1,189 @@
+//! From a pipeline and a reason to a build: reads the definition at the commit, pins everything, hands it to the engine.
+
+use haliotis_engine::trigger::BuildRequest;
+use haliotis_engine::{Created, now, parameters};
+use haliotis_flow::Diagnostic;
+use haliotis_model::{Cause, NewBuild, Object, Pipeline, Source, Value, WorkspaceKind};
+
+use crate::app::{App, registry};
+
+/// Local files a definition may name, in all: a bound that no honest pipeline meets.
+const MAX_FILES: usize = 256;
+
+/// Why no build was made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// There is no such pipeline.
+    #[error("there is no pipeline `{0}`; `haliotis pipeline list` shows them")]
+    NoPipeline(String),
+    /// It is disabled.
+    #[error("the pipeline `{0}` is disabled; enable it first")]
+    Disabled(String),
+    /// The repository did not give the definition.
+    #[error(transparent)]
+    Scm(#[from] haliotis_scm::ScmError),
+    /// A credential is named and not stored.
+    #[error("there is no credential `{0}`; store it first")]
+    NoCredential(String),
+    /// The branch is not there.
+    #[error("{repo} has no branch `{branch}`; push one, or register the pipeline with another")]
+    NoBranch {
+        /// Git URL.
+        repo: String,
+        /// The branch.
+        branch: String,
+    },
+    /// The definition has errors.
+    #[error("the definition of `{pipeline}` has {} problem(s), the first: {}", problems.len(), first(problems))]
+    Definition {
+        /// The pipeline.
+        pipeline: String,
+        /// All of them.
+        problems: Vec<Diagnostic>,
+    },
+    /// Parameters are wrong.
+    #[error("parameters: {}", .0.join("; "))]
+    Parameters(Vec<String>),
+    /// The engine did not take it.
+    #[error(transparent)]
+    Create(#[from] haliotis_engine::CreateError),
+    /// The catalogue failed.
+    #[error(transparent)]
+    Store(#[from] haliotis_engine::JournalError),
+}
+
+fn first(problems: &[Diagnostic]) -> String {
+    problems.first().map_or_else(String::new, |p| format!("{}:{}:{}: {}", p.file, p.line, p.column, p.message))
+}
+
+impl App {
+    /// Makes the build a trigger or a person asks for.
+    pub async fn start_build(&self, request: &BuildRequest) -> Result<Created, BuildError> {
+        let name = &request.pipeline;
+        let pipeline =
+            self.store_catalog().pipeline(name).await?.ok_or_else(|| BuildError::NoPipeline(name.clone()))?;
+        if pipeline.disabled {
+            return Err(BuildError::Disabled(name.clone()));
+        }
+        let source = self.source_of(&pipeline, request.commit.clone()).await?;
+        let parameters = match self.engine.inspect(&source) {
+            Ok(definition) => {
+                let mut given = request.parameters.clone();
+                // An event may fill a parameter that the definition of this commit no longer has.
+                if !matches!(request.cause, Cause::User { .. }) {
+                    given.retain(|name, _| definition.parameters.iter().any(|spec| spec.name == *name));
+                }
+                self.refresh(&pipeline, &source, &definition).await?;
+                parameters::resolve(&definition.parameters, &given).map_err(BuildError::Parameters)?
+            }
+            // A definition with errors still makes a build: it ends at once and shows them where people look.
+            Err(_) => Object::new(),
+        };
+        let version = registry::language(&source.language).version();
+        let build = NewBuild {
+            pipeline: name.clone(),
+            number: 0,
+            source,
+            parameters,
+            causes: vec![request.cause.clone()],
+            event: request.event.clone(),
+            workspace: WorkspaceKind::Own,
+            cloud: self.cloud_name(),
+            created_at: now(),
+            once: Some(request.once.clone()).filter(|once| !once.is_empty()),
+            program_version: version,
+        };
+        Ok(self.engine.create(build).await?)
+    }
+
+    /// Registers a pipeline: reads its definition at the head of its branch.
+    pub async fn register(&self, mut pipeline: Pipeline) -> Result<Pipeline, BuildError> {
+        let source = self.source_of(&pipeline, None).await?;
+        let definition = self
+            .engine
+            .inspect(&source)
+            .map_err(|problems| BuildError::Definition { pipeline: pipeline.name.clone(), problems })?;
+        apply(&mut pipeline, &source, definition);
+        self.store_catalog().put_pipeline(&pipeline).await?;
+        Ok(pipeline)
+    }
+
+    /// Triggers and parameters follow the definition as it changes.
+    async fn refresh(
+        &self,
+        pipeline: &Pipeline,
+        source: &Source,
+        definition: &haliotis_flow::Definition,
+    ) -> Result<(), BuildError> {
+        let mut fresh = pipeline.clone();
+        apply(&mut fresh, source, definition.clone());
+        if fresh != *pipeline {
+            self.store_catalog().put_pipeline(&fresh).await?;
+        }
+        Ok(())
+    }
+
+    /// The pinned source: the pipeline's own text, or what its repository has at the commit (or the branch's head).
+    async fn source_of(&self, pipeline: &Pipeline, commit: Option<String>) -> Result<Source, BuildError> {
+        let mut source = Source {
+            language: pipeline.language.clone(),
+            path: pipeline.path.clone(),
+            text: pipeline.text.clone(),
+            files: Object::new(),
+            repo: pipeline.repo.clone(),
+            branch: None,
+            commit: None,
+            credential: pipeline.credential.clone(),
+        };
+        let Some(repo) = &pipeline.repo else { return Ok(source) };
+        let credential = self.git_credential(pipeline.credential.as_deref()).await?;
+        let branch = if pipeline.branch.is_empty() { "main" } else { &pipeline.branch };
+        let commit = match commit {
+            Some(commit) => commit,
+            None => haliotis_scm::ls_remote(repo, branch, credential.as_ref())
+                .await?
+                .ok_or_else(|| BuildError::NoBranch { repo: repo.clone(), branch: branch.to_owned() })?,
+        };
+        let read = |path: String| {
+            let (cache, credential, commit) = (self.cache_dir(), credential.clone(), commit.clone());
+            async move { haliotis_scm::definition_at(&cache, repo, &commit, &path, credential.as_ref()).await }
+        };
+        source.text = read(pipeline.path.clone()).await?;
+        source.branch = Some(branch.to_owned());
+        source.commit = Some(commit.clone());
+        loop {
+            let language = registry::language(&source.language);
+            let wanted: Vec<_> =
+                language.wants(&source).into_iter().filter(|path| !source.files.contains_key(path)).collect();
+            let before = source.files.len();
+            for path in wanted {
+                if let Ok(text) = read(path.clone()).await {
+                    source.files.insert(path, Value::from(text));
+                }
+            }
+            if source.files.len() == before || before > MAX_FILES {
+                return Ok(source);
+            }
+        }
+    }
+}
+
+fn apply(pipeline: &mut Pipeline, source: &Source, definition: haliotis_flow::Definition) {
+    pipeline.text.clone_from(&source.text);
+    pipeline.description = definition.description;
+    pipeline.parameters = definition.parameters;
+    pipeline.concurrency = definition.concurrency;
+    pipeline.triggers = definition.triggers;
+    // A trigger that names no repository means the pipeline's own.
+    for trigger in &mut pipeline.triggers {
+        use haliotis_model::TriggerSpec::{Poll, Webhook};
+        if let Poll { repo, branch, .. } | Webhook { repo, branch } = trigger {
+            if repo.is_empty() {
+                *repo = pipeline.repo.clone().unwrap_or_default();
+            }
+            if branch.is_empty() {
+                *branch = if pipeline.branch.is_empty() { "main".to_owned() } else { pipeline.branch.clone() };
+            }
+        }
+    }
+}

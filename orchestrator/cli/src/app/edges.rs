@@ -1,0 +1,308 @@
+//! What the server asks of the edges, answered by store, agent, scm and the AWS plugin.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use haliotis_engine::trigger::BuildRequest;
+use haliotis_engine::{AuditEntry, Catalog, Created, now};
+use haliotis_model::{BuildId, Cause, Object, Pipeline, StepKey};
+use haliotis_plugin_aws::registry;
+use haliotis_server::{
+    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, Edges, EndpointInfo, LogChunk, Logs, ModelGroup,
+    ModelPackage, Models,
+};
+use haliotis_store::SqliteStore;
+
+use crate::app::App;
+use crate::app::builds::BuildError;
+use crate::app::triggers::GitHooks;
+
+/// A build's artifacts shown on a page; more is for the archive.
+const MAX_LISTED: usize = 5_000;
+
+/// All edges of an app.
+pub fn all(app: &Arc<App>) -> Edges {
+    Edges {
+        logs: Arc::new(StepLogs(Arc::clone(app))),
+        artifacts: Arc::new(KeptFiles(Arc::clone(app))),
+        models: Arc::new(Registry(Arc::clone(app))),
+        actions: Arc::new(Doer(Arc::clone(app))),
+        hooks: Arc::new(GitHooks(Arc::clone(app))),
+    }
+}
+
+fn unavailable(error: impl std::fmt::Display) -> EdgeError {
+    EdgeError::Unavailable(error.to_string())
+}
+
+struct StepLogs(Arc<App>);
+
+#[async_trait]
+impl Logs for StepLogs {
+    async fn read(&self, key: &StepKey, offset: u64, limit: usize) -> Result<LogChunk, EdgeError> {
+        let read = self.0.logs.read(key, offset, limit as u64).await.map_err(unavailable)?;
+        Ok(LogChunk { bytes: read.bytes, total: read.total })
+    }
+}
+
+struct KeptFiles(Arc<App>);
+
+impl KeptFiles {
+    fn root(&self, build: BuildId) -> std::path::PathBuf {
+        App::artifacts_dir(&self.0.options.dir).join(build.to_string())
+    }
+}
+
+#[async_trait]
+impl Artifacts for KeptFiles {
+    async fn list(&self, build: BuildId) -> Result<Vec<ArtifactInfo>, EdgeError> {
+        let mut found = Vec::new();
+        let root = self.root(build);
+        collect(&root, &root, &mut found);
+        found.sort_by(|left, right| left.path.cmp(&right.path));
+        Ok(found)
+    }
+
+    async fn open(&self, build: BuildId, path: &str) -> Result<ArtifactBody, EdgeError> {
+        let none = || EdgeError::NotFound(format!("build {build} kept no file `{path}`"));
+        if !Path::new(path).components().all(|part| matches!(part, Component::Normal(_))) {
+            return Err(none());
+        }
+        let file = self.root(build).join(path);
+        // A link could lead outside; only plain files are given.
+        let meta = std::fs::symlink_metadata(&file).map_err(|_| none())?;
+        if !meta.is_file() {
+            return Err(none());
+        }
+        let reader = tokio::fs::File::open(&file).await.map_err(unavailable)?;
+        Ok(ArtifactBody { size: meta.len(), reader: Box::pin(reader) })
+    }
+}
+
+fn collect(root: &Path, dir: &Path, found: &mut Vec<ArtifactInfo>) {
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+        let Ok(kind) = entry.file_type() else { continue };
+        let path = entry.path();
+        if kind.is_dir() {
+            collect(root, &path, found);
+        } else if kind.is_file() && found.len() < MAX_LISTED {
+            let Ok(relative) = path.strip_prefix(root) else { continue };
+            let size = entry.metadata().map_or(0, |meta| meta.len());
+            found.push(ArtifactInfo { path: relative.to_string_lossy().into_owned(), size, sha256: String::new() });
+        }
+    }
+}
+
+/// The registry, with who decided from the audit trail.
+pub struct Registry(pub Arc<App>);
+
+impl Registry {
+    fn shape(package: registry::ModelPackage) -> ModelPackage {
+        let decided = package.status != "PendingManualApproval";
+        let (decided_by, reason) = decision(&package.approval_description);
+        ModelPackage {
+            arn: package.arn,
+            group: package.group,
+            version: u32::try_from(package.version).unwrap_or(0),
+            status: package.status,
+            created_at: package.created.0,
+            metrics: package.metrics.as_ref().map(numbers).unwrap_or_default(),
+            decided_by,
+            reason,
+            decided_at: package.modified.filter(|_| decided).map(|at| at.0),
+            build: package.metadata.get("haliotis-build").and_then(|text| text.parse().ok()),
+            model_data: package.model_data.unwrap_or_default(),
+        }
+    }
+
+    /// Approves or rejects, with the record of who and why first: a crash between the two repeats, never forgets.
+    pub async fn decide(&self, arn: &str, status: &str, by: &str, reason: &str) -> Result<ModelPackage, EdgeError> {
+        let app = &self.0;
+        if !matches!(status, "Approved" | "Rejected") {
+            return Err(EdgeError::Invalid(format!("`{status}` is no decision; it is Approved or Rejected")));
+        }
+        if reason.trim().is_empty() {
+            return Err(EdgeError::Invalid("a reason is required; say why".to_owned()));
+        }
+        let package =
+            registry::describe(&app.cloud, arn).await.map_err(|error| EdgeError::NotFound(error.to_string()))?;
+        let mut detail = Object::new();
+        detail.insert("before".to_owned(), package.status.into());
+        let entry = AuditEntry {
+            at: now(),
+            by: by.to_owned(),
+            action: format!("model.{}", status.to_lowercase()),
+            subject: arn.to_owned(),
+            reason: reason.to_owned(),
+            detail,
+        };
+        app.store_catalog().record_audit(&entry).await.map_err(unavailable)?;
+        registry::set_approval(&app.cloud, arn, status, by, reason).await.map_err(unavailable)?;
+        app.nudges.models.notify_one();
+        let package = registry::describe(&app.cloud, arn).await.map_err(unavailable)?;
+        Ok(Self::shape(package))
+    }
+}
+
+/// Who and why, out of the `who: why` that an approval's description holds; AWS has no field for who.
+pub fn decision(description: &str) -> (String, String) {
+    match description.split_once(": ") {
+        Some((by, reason)) => (by.to_owned(), reason.to_owned()),
+        None => (String::new(), description.to_owned()),
+    }
+}
+
+/// Every number of a report, by its path; a leaf called `value` takes its parent's name, as in SageMaker's reports.
+fn numbers(report: &serde_json::Value) -> BTreeMap<String, f64> {
+    fn walk(name: &str, value: &serde_json::Value, found: &mut BTreeMap<String, f64>) {
+        match value {
+            serde_json::Value::Number(number) => {
+                found.extend(number.as_f64().map(|number| (name.to_owned(), number)));
+            }
+            serde_json::Value::Object(fields) => {
+                for (key, value) in fields {
+                    let name = if key == "value" || (key.ends_with("_metrics") && value.is_object()) {
+                        name.to_owned()
+                    } else if name.is_empty() {
+                        key.clone()
+                    } else {
+                        format!("{name}.{key}")
+                    };
+                    walk(&name, value, found);
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk("", report, &mut found);
+    found
+}
+
+#[async_trait]
+impl Models for Registry {
+    async fn groups(&self) -> Result<Vec<ModelGroup>, EdgeError> {
+        let groups = registry::list_groups(&self.0.cloud).await.map_err(unavailable)?;
+        Ok(groups
+            .into_iter()
+            .map(|group| ModelGroup {
+                name: group.name,
+                arn: String::new(),
+                description: group.description,
+                created_at: group.created.0,
+            })
+            .collect())
+    }
+
+    async fn packages(&self, group: &str) -> Result<Vec<ModelPackage>, EdgeError> {
+        let mut packages: Vec<_> = registry::list_model_packages(&self.0.cloud, group)
+            .await
+            .map_err(unavailable)?
+            .into_iter()
+            .map(Self::shape)
+            .collect();
+        packages.sort_by_key(|package| std::cmp::Reverse(package.version));
+        Ok(packages)
+    }
+
+    async fn set_approval(&self, arn: &str, status: &str, by: &str, reason: &str) -> Result<ModelPackage, EdgeError> {
+        self.decide(arn, status, by, reason).await
+    }
+
+    async fn endpoints(&self) -> Result<Vec<EndpointInfo>, EdgeError> {
+        let endpoints = registry::endpoints(&self.0.cloud).await.map_err(unavailable)?;
+        Ok(endpoints
+            .into_iter()
+            .map(|endpoint| EndpointInfo {
+                name: endpoint.name,
+                status: endpoint.status,
+                failure: endpoint.failure_reason.unwrap_or_default(),
+                model_package: endpoint.model_package_arn.unwrap_or_default(),
+                created_at: endpoint.created.0,
+                updated_at: endpoint.modified.0,
+            })
+            .collect())
+    }
+}
+
+struct Doer(Arc<App>);
+
+#[async_trait]
+impl Actions for Doer {
+    async fn start_build(
+        &self,
+        pipeline: &str,
+        parameters: Object,
+        by: &str,
+        once: Option<String>,
+    ) -> Result<Created, EdgeError> {
+        let request = BuildRequest {
+            pipeline: pipeline.to_owned(),
+            cause: Cause::User { by: by.to_owned() },
+            event: Object::new(),
+            parameters,
+            commit: None,
+            once: once.map(|once| format!("api:{pipeline}:{once}")).unwrap_or_default(),
+        };
+        self.0.start_build(&request).await.map_err(refused)
+    }
+
+    async fn put_pipeline(&self, pipeline: Pipeline, by: &str) -> Result<Pipeline, EdgeError> {
+        let name = pipeline.name.clone();
+        let registered = self.0.register(pipeline).await.map_err(refused)?;
+        let entry = AuditEntry {
+            at: now(),
+            by: by.to_owned(),
+            action: "pipeline.register".to_owned(),
+            subject: name,
+            reason: String::new(),
+            detail: Object::new(),
+        };
+        self.0.store_catalog().record_audit(&entry).await.map_err(unavailable)?;
+        self.0.nudges.poll.notify_one();
+        Ok(registered)
+    }
+}
+
+fn refused(error: BuildError) -> EdgeError {
+    match error {
+        BuildError::NoPipeline(_) => EdgeError::NotFound(error.to_string()),
+        BuildError::Disabled(_) => EdgeError::Conflict(error.to_string()),
+        BuildError::Parameters(_) => EdgeError::Invalid(error.to_string()),
+        BuildError::Definition { problems, .. } => EdgeError::Definition(problems),
+        BuildError::Scm(_) | BuildError::NoBranch { .. } | BuildError::NoCredential(_) => {
+            EdgeError::Invalid(error.to_string())
+        }
+        BuildError::Create(_) | BuildError::Store(_) => EdgeError::Unavailable(error.to_string()),
+    }
+}
+
+/// Credentials of the store, for the agent.
+pub struct StoredCredentials(pub Arc<SqliteStore>);
+
+#[async_trait]
+impl haliotis_agent::Credentials for StoredCredentials {
+    async fn fields(&self, id: &str) -> Result<Option<BTreeMap<String, String>>, String> {
+        let stored = self.0.credential(id).await.map_err(|error| error.to_string())?;
+        Ok(stored.map(|stored| stored.fields))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::numbers;
+
+    #[test]
+    fn numbers_of_a_report() {
+        let report = serde_json::json!({
+            "regression_metrics": {"mse": {"value": 4.7, "standard_deviation": 2.1}, "rows": {"value": 627}},
+            "data": {"sha256": "x"},
+        });
+        let found = numbers(&report);
+        assert_eq!(found.get("mse"), Some(&4.7));
+        assert_eq!(found.get("mse.standard_deviation"), Some(&2.1));
+        assert_eq!(found.get("rows"), Some(&627.0));
+    }
+}

@@ -1,0 +1,173 @@
+//! The one place that names concrete things: puts store, agent, clouds, languages and server together.
+//!
+//! ```text
+//! lock the data folder -> store -> local cloud -> agent -> engine (goes on with every unfinished build)
+//!                      -> reconcilers -> pages
+//! ```
+//! The local cloud comes before the engine: recovered steps look their jobs up there. Its port is kept in the data
+//! folder, since jobs that outlive a server know it.
+
+pub mod builds;
+pub mod cloud;
+pub mod edges;
+pub mod parameters;
+pub mod python;
+pub mod reading;
+pub mod registry;
+pub mod source;
+pub mod triggers;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use haliotis_agent::{LocalAgent, Supervisor};
+use haliotis_engine::{Catalog, Engine, Recover};
+use haliotis_local_cloud::LocalCloud;
+use haliotis_plugin_api::CloudSettings;
+use haliotis_store::{DataDir, DataDirLock, LogStore, SqliteStore};
+
+use crate::failure::Failure;
+
+/// Which cloud steps talk to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum CloudKind {
+    /// The embedded local cloud; nothing leaves this machine.
+    Local,
+    /// Real AWS, with the default credential chain.
+    Aws,
+}
+
+/// How an app is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data folder.
+    pub dir: PathBuf,
+    /// The cloud.
+    pub cloud: CloudKind,
+    /// As `us-east-1`.
+    pub region: String,
+    /// Steps at once on this machine; `None`: one per processor.
+    pub slots: Option<u32>,
+    /// Labels of this machine's agent.
+    pub labels: Vec<String>,
+    /// A fixed polling interval, over what pipelines say.
+    pub poll_every: Option<Duration>,
+    /// Unfinished builds of an earlier life.
+    pub recover: Recover,
+    /// Base of the pages' addresses, for `BUILD_URL`.
+    pub base_url: String,
+}
+
+/// Everything that runs in one process over one data folder.
+pub struct App {
+    /// How it was opened.
+    pub options: Options,
+    /// The engine.
+    pub engine: Engine,
+    /// The store.
+    pub store: Arc<SqliteStore>,
+    /// What steps printed.
+    pub logs: LogStore,
+    /// The cloud that steps talk to.
+    pub cloud: Arc<CloudSettings>,
+    /// The embedded cloud, when it is that one.
+    pub local_cloud: Option<Arc<LocalCloud>>,
+    /// Ways to say "look now".
+    pub nudges: triggers::Nudges,
+    _lock: DataDirLock,
+}
+
+/// One TLS provider for the whole process; clients need it before their first connection.
+pub fn install_tls() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+impl App {
+    /// Opens the folder, goes on with what is unfinished, and answers when it is ready to take work.
+    pub async fn open(options: Options) -> Result<Arc<App>, Failure> {
+        install_tls();
+        let dir = options.dir.clone();
+        std::fs::create_dir_all(&dir).map_err(|error| {
+            Failure::world(format!(
+                "cannot make the data folder {}: {error}; choose another with --data-dir",
+                dir.display()
+            ))
+        })?;
+        let lock = DataDir::lock(&dir).map_err(|error| Failure::world(error.to_string()))?;
+        let store =
+            SqliteStore::open(&DataDir::database(&dir)).await.map_err(|error| Failure::world(error.to_string()))?;
+        let exe = std::env::current_exe()?;
+        let supervisor: Arc<dyn haliotis_plugin_api::Processes> =
+            Arc::new(Supervisor::connect(&dir.join("agent"), &[exe.display().to_string(), "__supervise".to_owned()]));
+        let (cloud, local_cloud) = cloud::open(&options, Arc::clone(&supervisor)).await?;
+        let logs = LogStore::new(DataDir::logs(&dir));
+        let agent = LocalAgent::new(haliotis_agent::AgentConfig {
+            data_dir: dir.clone(),
+            slots: options.slots.unwrap_or_else(processors),
+            labels: options.labels.clone(),
+            base_url: options.base_url.clone(),
+            cloud: Arc::clone(&cloud),
+            vars: cloud::vars(&cloud, &python::venv_dir(&dir)),
+            runners: registry::runners(),
+            processes: supervisor,
+            credentials: Arc::new(edges::StoredCredentials(Arc::clone(&store))),
+        });
+        let engine = Engine::start(
+            Arc::clone(&store) as Arc<dyn haliotis_engine::Journal>,
+            Arc::new(agent),
+            registry::languages(),
+            options.recover,
+        )
+        .await?;
+        Ok(Arc::new(App {
+            options,
+            engine,
+            store,
+            logs,
+            cloud,
+            local_cloud,
+            nudges: triggers::Nudges::default(),
+            _lock: lock,
+        }))
+    }
+
+    /// The catalogue.
+    pub fn store_catalog(&self) -> &dyn Catalog {
+        self.store.as_ref()
+    }
+
+    /// The cloud's name as builds pin it.
+    pub fn cloud_name(&self) -> String {
+        if self.cloud.endpoint_url.is_some() { "local".to_owned() } else { format!("aws:{}", self.cloud.region) }
+    }
+
+    /// Where bare mirrors of repositories are kept.
+    pub fn cache_dir(&self) -> PathBuf {
+        self.options.dir.join("cache").join("git")
+    }
+
+    /// A stored credential as git wants it.
+    pub async fn git_credential(
+        &self,
+        id: Option<&str>,
+    ) -> Result<Option<haliotis_scm::Credential>, builds::BuildError> {
+        let Some(id) = id else { return Ok(None) };
+        let stored = self.store.credential(id).await?.ok_or_else(|| builds::BuildError::NoCredential(id.to_owned()))?;
+        Ok(Some(haliotis_scm::Credential::from_fields(id, &stored.kind, &stored.fields)?))
+    }
+
+    /// Nothing is registered and nothing was built.
+    pub async fn store_is_empty(&self) -> bool {
+        self.store.pipelines().await.is_ok_and(|pipelines| pipelines.is_empty())
+    }
+
+    /// Artifacts of builds.
+    pub fn artifacts_dir(dir: &Path) -> PathBuf {
+        dir.join("artifacts")
+    }
+}
+
+fn processors() -> u32 {
+    std::thread::available_parallelism().map_or(2, |count| u32::try_from(count.get()).unwrap_or(u32::MAX))
+}

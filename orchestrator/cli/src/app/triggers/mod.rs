@@ -1,0 +1,62 @@
+//! The reconcilers: each looks at the world and at a committed position, and makes what is missing.
+//!
+//! All have one shape: periodic and on demand (a nudge only saves time), idempotent (a build has a `once` key, so the
+//! same event makes one build however often it is seen), and the position moves after the build is on disk. Dying
+//! between the two repeats the event, and the key makes that harmless.
+
+mod cron;
+mod hooks;
+mod models;
+mod outbox;
+mod poll;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use haliotis_engine::trigger::{TriggerEvent, requests};
+use tokio::sync::Notify;
+
+use crate::app::App;
+use crate::app::builds::BuildError;
+
+pub use hooks::GitHooks;
+
+/// Ways to say "look now".
+#[derive(Default)]
+pub struct Nudges {
+    /// Repositories.
+    pub poll: Notify,
+    /// The model registry.
+    pub models: Notify,
+    /// The outbox.
+    pub outbox: Notify,
+}
+
+/// Starts all reconcilers; they end with the process.
+pub fn start(app: &Arc<App>) {
+    tokio::spawn(poll::run(Arc::clone(app)));
+    tokio::spawn(cron::run(Arc::clone(app)));
+    tokio::spawn(models::run(Arc::clone(app)));
+    tokio::spawn(outbox::run(Arc::clone(app)));
+}
+
+/// Waits for a nudge, at most so long.
+async fn rest(nudge: &Notify, most: Duration) {
+    let _ = tokio::time::timeout(most, nudge.notified()).await;
+}
+
+impl App {
+    /// Makes the builds an event asks for. `Err` when one could not be made for a reason that may pass.
+    pub(super) async fn fire(&self, event: &TriggerEvent) -> Result<(), BuildError> {
+        let pipelines = self.store_catalog().pipelines().await?;
+        for request in requests(&pipelines, event) {
+            match self.start_build(&request).await {
+                Ok(created) if created.existing => {}
+                Ok(created) => tracing::info!(pipeline = request.pipeline, number = created.number, "build made"),
+                Err(error @ (BuildError::Scm(_) | BuildError::Store(_) | BuildError::Create(_))) => return Err(error),
+                Err(error) => tracing::error!(pipeline = request.pipeline, %error, "no build could be made"),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! The command line: one enum of verbs, each with its arguments in `commands/<verb>.rs`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands;
+use crate::failure::EXIT_CODES;
+
+/// A Jenkins-compatible pipeline orchestrator for machine learning.
+#[derive(Parser)]
+#[command(name = "haliotis", version, about, after_help = EXIT_CODES, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// Arguments that every verb takes.
+#[derive(Args, Clone)]
+pub struct Global {
+    /// Where data is kept [default: $XDG_DATA_HOME/haliotis]
+    #[arg(long, global = true, env = "HALIOTIS_DATA_DIR", value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address of a running server [default: the one that holds the data folder]
+    #[arg(long, global = true, env = "HALIOTIS_SERVER", value_name = "URL")]
+    pub server: Option<String>,
+    /// Who acts, for approvals and the audit trail [default: the system's user]
+    #[arg(long, global = true, env = "HALIOTIS_USER", value_name = "NAME")]
+    pub user: Option<String>,
+    /// Print results as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// No colours, no moving lines (NO_COLOR does the same)
+    #[arg(long, global = true)]
+    pub plain: bool,
+    /// More messages of the program itself (-v info, -vv debug); HALIOTIS_LOG takes a filter
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The verbs, in the order a new user needs them.
+#[derive(Subcommand)]
+pub enum Verb {
+    /// The whole abalone story on this machine: seed, train, approve, deploy, change, train again
+    Demo(commands::demo::Demo),
+    /// Run a pipeline file in this terminal, without a server
+    Run(commands::run::Run),
+    /// Check pipeline files: all problems, with their places
+    Lint(commands::lint::Lint),
+    /// What a pipeline file would do: steps, order, agents, approvals, cloud
+    Plan(commands::plan::Plan),
+    /// Start the server
+    Serve(commands::serve::Serve),
+    /// Register, list, start and remove pipelines
+    Pipeline(commands::pipeline::Pipeline),
+    /// List builds, or show one
+    Builds(commands::builds::Builds),
+    /// Print a build's logs
+    Logs(commands::logs::Logs),
+    /// Answer a waiting approval
+    Approve(commands::approve::Approve),
+    /// Stop a build
+    Abort(commands::abort::Abort),
+    /// List models, approve or reject a version
+    Model(commands::model::Model),
+    /// Fill a Git repository from a template
+    Seed(commands::seed::Seed),
+    /// List the step kinds, or document one
+    Steps(commands::steps::Steps),
+    /// Print the JSON Schema of pipeline files, for editors
+    Schema(commands::schema::Schema),
+    /// Print a build's journal and replay it
+    Replay(commands::replay::Replay),
+    /// Check this machine and a data folder
+    Doctor(commands::doctor::Doctor),
+    /// Print the completion script of a shell
+    Completions(commands::completions::Completions),
+}

@@ -1,0 +1,426 @@
+//! `haliotis demo`: the whole abalone story on this machine.
+//!
+//! Ten phases, each of which looks first whether it has happened already: the story can be cut off anywhere, by Ctrl-C or
+//! by `kill -9`, and told again from there.
+//!
+//! | phase | done when |
+//! |---|---|
+//! | 1 server | the pages answer |
+//! | 2 python | the environment's marker is there |
+//! | 3 data | the object is in the bucket with the right hash |
+//! | 4 seed | both repositories have their first commit |
+//! | 5 register | both pipelines are in the catalogue, and polling has made build 1 |
+//! | 6 build 1 | it ended with success; its model package waits |
+//! | 7 approve | the package is approved, by whom and why is on record |
+//! | 8 staging | the deploy pipeline's build has tested staging and waits |
+//! | 9 production | approved, deployed, the endpoint answers |
+//! | 10 change | a pushed hyperparameter has made build 2, and it ended |
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use haliotis_engine::{BuildFilter, BuildView, Catalog, now};
+use haliotis_model::{BuildId, BuildResult, BuildSummary, Cause, Pipeline};
+use haliotis_plugin_aws::registry;
+use haliotis_seed::SeedError;
+
+use crate::app::edges::Registry;
+use crate::app::{App, python};
+use crate::commands::serve::{self, EngineArgs, Running};
+use crate::commands::watch::{Watch, WatchOptions, ask};
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+use crate::show;
+
+/// In a demo nobody wants to wait a minute for polling.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+/// A trigger that has not made its build by then never will.
+const TRIGGER_LIMIT: Duration = Duration::from_secs(120);
+/// How often the demo looks for a build it expects.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Names of the story; the deploy repository knows the group by the same name.
+const PROJECT: &str = "abalone";
+const BUILD: &str = "abalone-model-build";
+const DEPLOY: &str = "abalone-model-deploy";
+const BRANCH: &str = "main";
+const AUTHOR: &str = "Haliotis demo <demo@localhost>";
+/// Where the seed's data lies in the object store.
+const DATA_KEY: &str = "dataset/abalone-dataset.csv";
+
+/// Arguments of `demo`.
+#[derive(Args)]
+pub struct Demo {
+    /// Answer every question with yes
+    #[arg(long)]
+    yes: bool,
+    /// Leave the server running at the end
+    #[arg(long)]
+    keep: bool,
+    /// Address and port of the pages [default: 127.0.0.1:8080, or any free port]
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// Tells the story.
+pub async fn run(args: Demo, ctx: &Context) -> Outcome {
+    if args.engine.cloud != crate::app::CloudKind::Local {
+        return Err(Failure::usage(
+            "the demo runs on the local cloud alone; for AWS, seed your repositories and `serve`",
+        ));
+    }
+    if !args.yes && !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("the demo asks for two approvals and there is no keyboard; add --yes"));
+    }
+    let begun = Instant::now();
+    let running = server(&args, ctx).await?;
+    let story = Story { app: Arc::clone(&running.app), url: running.url.clone(), ctx, yes: args.yes };
+    let told = story.tell().await;
+    match told {
+        Ok(()) => {
+            story.summary(begun).await?;
+            if args.keep {
+                ctx.say(format!("\nThe server goes on at {} (Ctrl-C ends it)", running.url));
+                serve::wait_for_signal().await?;
+            }
+            running.stop().await;
+            Ok(())
+        }
+        Err(failure) => {
+            let dir = running.app.options.dir.clone();
+            running.stop().await;
+            Err(failure.context(&format!("the demo stopped (data in {}; run it again to go on)", dir.display())))
+        }
+    }
+}
+
+async fn server(args: &Demo, ctx: &Context) -> Result<Running, Failure> {
+    let options = || {
+        let mut options = args.engine.options(ctx);
+        options.poll_every = Some(POLL_EVERY);
+        options
+    };
+    phase(ctx, 1, "Start the server");
+    let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+    let running = match serve::start(listen, options(), ctx, true).await {
+        // The usual port is only a wish.
+        Err(_) if args.listen.is_none() => {
+            serve::start(SocketAddr::from(([127, 0, 0, 1], 0)), options(), ctx, true).await?
+        }
+        other => other?,
+    };
+    ctx.good(format!("pages at {}", console::style(&running.url).underlined().for_stderr()));
+    ctx.good(format!("data in {}", running.app.options.dir.display()));
+    ctx.good(format!("cloud: {}", serve::cloud_line(&running.app)));
+    Ok(running)
+}
+
+fn phase(ctx: &Context, number: u32, title: &str) {
+    ctx.heading(format!("[{number:>2}/10] {title}"));
+    // The fault tests wait for these words to know where to strike.
+    tracing::info!(phase = number, "demo");
+}
+
+struct Story<'a> {
+    app: Arc<App>,
+    url: String,
+    ctx: &'a Context,
+    yes: bool,
+}
+
+impl Story<'_> {
+    async fn tell(&self) -> Outcome {
+        phase(self.ctx, 2, "Python environment of the job runtimes");
+        python::ensure(&self.app, self.ctx).await?;
+        phase(self.ctx, 3, "The UCI abalone data");
+        self.data().await?;
+        phase(self.ctx, 4, "Seed two Git repositories");
+        self.seed().await?;
+        phase(self.ctx, 5, "Register their pipelines; polling finds the first commit");
+        self.register().await?;
+        let first = self.expect_build(BUILD, 1).await?;
+        phase(self.ctx, 6, "Build 1: process, train, evaluate, check, register");
+        let built = self.follow(first).await?;
+        let arn = self.arn_of(&built)?;
+        phase(self.ctx, 7, "Approve the model");
+        self.approve_model(&arn).await?;
+        let deploy = self.expect_deploy(&arn).await?;
+        phase(self.ctx, 8, "Deploy: staging, and tests that invoke the endpoint");
+        self.until_waiting(deploy).await?;
+        phase(self.ctx, 9, "Production: a person approves, the endpoint answers");
+        self.follow(deploy).await?;
+        phase(self.ctx, 10, "Push a changed hyperparameter; build 2 starts by itself");
+        self.change().await?;
+        let second = self.expect_build(BUILD, 2).await?;
+        self.follow(second).await?;
+        Ok(())
+    }
+
+    async fn data(&self) -> Outcome {
+        let url = self.data_url();
+        let bucket = self.data_bucket();
+        let found = python::abalone(&self.app, self.ctx).await?;
+        registry::ensure_bucket(&self.app.cloud, &bucket).await.map_err(|error| Failure::world(error.to_string()))?;
+        registry::put_object_file(&self.app.cloud, &url, &found.path)
+            .await
+            .map_err(|error| Failure::world(format!("cannot store the data: {error}")))?;
+        self.ctx.good(format!("{} rows, SHA-256 {}…, at {url}", found.rows, &found.sha256[..12]));
+        Ok(())
+    }
+
+    fn data_bucket(&self) -> String {
+        format!("sagemaker-servicecatalog-seedcode-{}", self.app.cloud.region)
+    }
+
+    fn data_url(&self) -> String {
+        format!("s3://{}/{DATA_KEY}", self.data_bucket())
+    }
+
+    fn repo(&self, name: &str) -> PathBuf {
+        self.app.options.dir.join("repositories").join(format!("{name}.git"))
+    }
+
+    fn repo_url(&self, name: &str) -> String {
+        self.repo(name).display().to_string()
+    }
+
+    async fn seed(&self) -> Outcome {
+        let cloud = &self.app.cloud;
+        let values: Vec<(&str, String)> = vec![
+            ("project_name", PROJECT.to_owned()),
+            ("project_id", "p-demo".to_owned()),
+            ("region", cloud.region.clone()),
+            ("bucket", cloud.bucket.clone()),
+            ("role_arn", cloud.role_arn.clone()),
+            ("data_url", self.data_url()),
+            ("model_package_group", PROJECT.to_owned()),
+            ("branch", BRANCH.to_owned()),
+            ("poll_every", "1s".to_owned()),
+        ];
+        for name in [BUILD, DEPLOY] {
+            let path = self.repo(name);
+            if !path.exists() {
+                haliotis_seed::create_bare(&path, BRANCH).map_err(|error| Failure::world(error.to_string()))?;
+            }
+            let request = haliotis_seed::SeedRequest {
+                repo_url: self.repo_url(name),
+                branch: BRANCH.to_owned(),
+                template: name.to_owned(),
+                values: values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
+                author: AUTHOR.to_owned(),
+                credential: None,
+            };
+            match haliotis_seed::seed(&request) {
+                Ok(seeded) if seeded.changed => {
+                    self.ctx.good(format!("{name} seeded, commit {}", show::short(&seeded.commit)));
+                }
+                // Changed since by the story itself, or by the person: it is theirs.
+                Ok(_) | Err(SeedError::NotEmpty { .. } | SeedError::SeededOtherwise { .. }) => {
+                    self.ctx.good(format!("{name} is there already"))
+                }
+                Err(error) => return Err(Failure::world(error.to_string())),
+            }
+        }
+        Ok(())
+    }
+
+    async fn register(&self) -> Outcome {
+        // The deploy pipeline first: it must hear of the approval however soon that comes.
+        for name in [DEPLOY, BUILD] {
+            let pipeline = Pipeline {
+                name: name.to_owned(),
+                description: String::new(),
+                language: "yaml".to_owned(),
+                repo: Some(self.repo_url(name)),
+                branch: BRANCH.to_owned(),
+                path: "haliotis.yaml".to_owned(),
+                text: String::new(),
+                credential: None,
+                triggers: Vec::new(),
+                parameters: Vec::new(),
+                concurrency: None,
+                disabled: false,
+            };
+            self.app.register(pipeline).await.map_err(|error| Failure::world(error.to_string()))?;
+            self.ctx.good(format!("{name} is registered"));
+        }
+        Ok(())
+    }
+
+    async fn expect_build(&self, pipeline: &str, number: u32) -> Result<BuildId, Failure> {
+        let wanted = format!("build {number} of {pipeline}");
+        self.expect(&wanted, || async move { Ok(self.app.store.find_build(pipeline, number).await?) }).await
+    }
+
+    /// The deploy build that this very package started.
+    async fn expect_deploy(&self, arn: &str) -> Result<BuildId, Failure> {
+        let wanted = format!("the deploy of {}", show::model_name(arn));
+        self.expect(&wanted, || async move {
+            let filter = BuildFilter { pipeline: Some(DEPLOY.to_owned()), limit: 50, ..BuildFilter::default() };
+            let builds = self.app.store.builds(&filter).await?;
+            let started = |build: &&BuildSummary| {
+                build.causes.iter().any(|cause| matches!(cause, Cause::ModelPackage { arn: of, .. } if of == arn))
+            };
+            // The newest, so that a deploy which failed can be told again by approving anew.
+            Ok(builds.iter().find(started).map(|build| build.id))
+        })
+        .await
+    }
+
+    async fn expect<F, Fut>(&self, what: &str, look: F) -> Result<BuildId, Failure>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<Option<BuildId>, Failure>>,
+    {
+        let limit = Instant::now() + TRIGGER_LIMIT;
+        loop {
+            if let Some(id) = look().await? {
+                return Ok(id);
+            }
+            if Instant::now() > limit {
+                return Err(Failure::failed(format!(
+                    "{what} did not start within {}s; run with -v and look at the triggers' messages",
+                    TRIGGER_LIMIT.as_secs()
+                )));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// To a build's end; anything but success ends the demo with the name of the log to read.
+    async fn follow(&self, build: BuildId) -> Result<BuildView, Failure> {
+        let view = Watch::new(Arc::clone(&self.app), build, WatchOptions { yes: self.yes, logs: false })
+            .to_end(self.ctx)
+            .await?;
+        if view.result == Some(BuildResult::Success) {
+            return Ok(view);
+        }
+        let name = format!("{}#{}", view.build.pipeline, view.build.number);
+        let dir = self.app.options.dir.display();
+        Err(Failure::failed(format!(
+            "{name} ended as {}: {}\n  read: haliotis logs '{name}' --data-dir {dir}",
+            view.result.map_or("unknown", BuildResult::as_str),
+            view.message.unwrap_or_default()
+        )))
+    }
+
+    /// To the first open question, or to the end.
+    async fn until_waiting(&self, build: BuildId) -> Outcome {
+        let mut changes = self.app.engine.changes();
+        loop {
+            let view = self.app.engine.view(build).await?;
+            if view.result.is_some() || view.inputs.iter().any(|input| input.open()) {
+                return Ok(());
+            }
+            let _ = tokio::time::timeout(Duration::from_secs(1), changes.recv()).await;
+        }
+    }
+
+    fn arn_of(&self, view: &BuildView) -> Result<String, Failure> {
+        view.nodes
+            .iter()
+            .find_map(|node| {
+                node.outputs.get("arn").and_then(|arn| arn.as_str()).filter(|arn| arn.contains("model-package"))
+            })
+            .map(str::to_owned)
+            .ok_or_else(|| Failure::failed("build 1 registered no model; read its log"))
+    }
+
+    async fn approve_model(&self, arn: &str) -> Outcome {
+        let package =
+            registry::describe(&self.app.cloud, arn).await.map_err(|error| Failure::world(error.to_string()))?;
+        if package.status == "Approved" {
+            self.ctx.good(format!("{} is approved already", show::model_name(arn)));
+            return Ok(());
+        }
+        self.ctx.say(format!("  {}  {}", show::model_name(arn), package.status));
+        if let Some(mse) = mse_of(&package) {
+            self.ctx.say(format!("  MSE {mse:.3} on rows the model never saw (bound 6.0)"));
+        }
+        self.ctx.say(format!("  also on the page: {}/models", self.url));
+        let (decision, reason) = if self.yes {
+            (haliotis_model::Decision::Approved, "answered by --yes: MSE within its bound".to_owned())
+        } else {
+            tokio::task::block_in_place(|| ask("Approve this model for deployment"))?
+        };
+        if decision == haliotis_model::Decision::Rejected {
+            return Err(Failure::aborted("the model was not approved; nothing was deployed"));
+        }
+        let reason = if reason.trim().is_empty() { "approved in the demo".to_owned() } else { reason };
+        Registry(Arc::clone(&self.app))
+            .decide(arn, "Approved", &self.ctx.user, &reason)
+            .await
+            .map_err(|error| Failure::world(error.to_string()))?;
+        self.ctx.good(format!("{} approved by {}: {reason}", show::model_name(arn), self.ctx.user));
+        Ok(())
+    }
+
+    /// A deeper tree, committed and pushed as a person would.
+    async fn change(&self) -> Outcome {
+        if self.app.store.find_build(BUILD, 2).await?.is_some() {
+            self.ctx.good("the change is pushed already");
+            return Ok(());
+        }
+        let edit = |text: &str| haliotis_seed::set_parameter_default(text, "MaxDepth", "4");
+        let message = "Try shallower trees: MaxDepth 5 -> 4";
+        let url = self.repo_url(BUILD);
+        let pushed = haliotis_seed::commit_change(&url, BRANCH, "haliotis.yaml", edit, message, AUTHOR, None)
+            .map_err(|error| Failure::world(error.to_string()))?;
+        self.ctx.good(format!("MaxDepth 5 → 4, commit {}", show::short(&pushed.commit)));
+        Ok(())
+    }
+
+    async fn summary(&self, begun: Instant) -> Outcome {
+        let app = &self.app;
+        self.ctx.heading("Summary");
+        let mut builds = app.store.builds(&BuildFilter { limit: 50, ..BuildFilter::default() }).await?;
+        builds.reverse();
+        let packages = registry::list_model_packages(&app.cloud, PROJECT)
+            .await
+            .map_err(|error| Failure::world(error.to_string()))?;
+        let endpoints = registry::endpoints(&app.cloud).await.map_err(|error| Failure::world(error.to_string()))?;
+        if self.ctx.json {
+            self.ctx.print_json(&serde_json::json!({
+                "builds": builds,
+                "models": packages.iter().map(|p| serde_json::json!({"arn": p.arn, "version": p.version, "status": p.status, "metrics": p.metrics})).collect::<Vec<_>>(),
+                "endpoints": endpoints.iter().map(|e| serde_json::json!({"name": e.name, "status": e.status, "model_package_arn": e.model_package_arn})).collect::<Vec<_>>(),
+                "url": self.url,
+            }));
+            return Ok(());
+        }
+        self.ctx.print(show::builds(&builds, now()));
+        let mut table = show::table(&["MODEL", "STATE", "MSE", "ARN"]);
+        for package in &packages {
+            let mse = mse_of(package);
+            table.add_row([
+                format!("{} v{}", package.group, package.version),
+                package.status.clone(),
+                mse.map_or_else(|| "-".to_owned(), |mse| format!("{mse:.3}")),
+                package.arn.clone(),
+            ]);
+        }
+        self.ctx.print(format!("\n{table}"));
+        let mut table = show::table(&["ENDPOINT", "STATE", "SERVES"]);
+        for endpoint in &endpoints {
+            let serves = endpoint.model_package_arn.as_deref().map_or("-", show::model_name).to_owned();
+            table.add_row([endpoint.name.clone(), endpoint.status.clone(), serves]);
+        }
+        self.ctx.print(format!("\n{table}"));
+        self.ctx.print(format!("\npages  {}", self.url));
+        self.ctx.print(format!("data   {}", app.options.dir.display()));
+        let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.ctx.good(format!("the whole story took {}", show::duration(took)));
+        Ok(())
+    }
+}
+
+/// The figure that the quality gate looks at.
+fn mse_of(package: &registry::ModelPackage) -> Option<f64> {
+    package.metrics.as_ref()?.pointer("/regression_metrics/mse/value")?.as_f64()
+}

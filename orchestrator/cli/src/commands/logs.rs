@@ -1,0 +1,96 @@
+//! `haliotis logs BUILD [STEP]`: what steps printed; `-f` follows.
+
+use std::io::Write;
+use std::time::Duration;
+
+use clap::Args;
+use haliotis_engine::{BuildView, NodeView};
+use haliotis_model::{BuildId, StepKey};
+
+use crate::app::reading::Reading;
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+
+/// How often a followed log is looked at: short enough to feel live, long enough to cost nothing.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+/// One read: large enough for the disk, small enough for memory.
+const CHUNK: u64 = 1 << 20;
+
+/// Arguments of `logs`.
+#[derive(Args)]
+pub struct Logs {
+    /// The build: its id, PIPELINE#NUMBER, or PIPELINE for its newest
+    build: String,
+    /// This step alone
+    step: Option<String>,
+    /// Go on as the build does
+    #[arg(short, long)]
+    follow: bool,
+}
+
+/// Prints the logs, step by step in the order they started.
+pub async fn run(args: Logs, ctx: &Context) -> Outcome {
+    let reading = Reading::open(ctx).await?;
+    let id = reading.find(&args.build).await?;
+    let mut printer = Printer::default();
+    loop {
+        let view = reading.view(id).await?;
+        let nodes = chosen(&view, args.step.as_deref())?;
+        printer.print(&reading, id, &nodes, args.step.is_none()).await?;
+        if !args.follow || view.result.is_some() {
+            return Ok(());
+        }
+        tokio::time::sleep(FOLLOW_EVERY).await;
+    }
+}
+
+fn chosen<'a>(view: &'a BuildView, step: Option<&str>) -> Result<Vec<&'a NodeView>, Failure> {
+    let mut nodes: Vec<_> = match step {
+        Some(step) => {
+            let name = step.trim_start_matches('/');
+            let node = view.nodes.iter().find(|node| node.id.as_str().trim_start_matches('/') == name);
+            vec![node.ok_or_else(|| {
+                let names: Vec<_> = view.nodes.iter().map(|node| node.id.as_str().trim_start_matches('/')).collect();
+                Failure::not_found(format!("this build has no step `{name}`; it has {}", names.join(", ")))
+            })?]
+        }
+        None => view.nodes.iter().filter(|node| node.attempt > 0).collect(),
+    };
+    nodes.sort_by_key(|node| (node.started_at.is_none(), node.started_at));
+    Ok(nodes)
+}
+
+/// How far each step's log has been printed.
+#[derive(Default)]
+struct Printer {
+    offsets: std::collections::BTreeMap<StepKey, u64>,
+    last: Option<StepKey>,
+}
+
+impl Printer {
+    async fn print(&mut self, reading: &Reading, build: BuildId, nodes: &[&NodeView], headings: bool) -> Outcome {
+        let mut out = std::io::stdout();
+        for node in nodes {
+            for attempt in 1..=node.attempt {
+                let key = StepKey { build, step: node.id.clone(), attempt };
+                loop {
+                    let offset = self.offsets.get(&key).copied().unwrap_or(0);
+                    let bytes = reading.logs.read(&key, offset, CHUNK).await?.bytes;
+                    if bytes.is_empty() {
+                        break;
+                    }
+                    if headings && self.last.as_ref() != Some(&key) {
+                        let name = key.step.as_str().trim_start_matches('/');
+                        let attempt = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                        writeln!(out, "{}", console::style(format!("── {name}{attempt}")).bold())?;
+                        self.last = Some(key.clone());
+                    }
+                    out.write_all(&bytes)?;
+                    self.offsets.insert(key.clone(), offset + bytes.len() as u64);
+                }
+            }
+        }
+        out.flush()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! One verb, one file: its arguments and its `run`.
+
+pub mod abort;
+pub mod approve;
+pub mod builds;
+pub mod completions;
+pub mod demo;
+pub mod doctor;
+pub mod lint;
+pub mod logs;
+pub mod model;
+pub mod pipeline;
+pub mod plan;
+pub mod replay;
+pub mod run;
+pub mod schema;
+pub mod seed;
+pub mod serve;
+pub mod steps;
+pub mod supervise;
+pub mod watch;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Verb};
+use crate::context::Context;
+use crate::failure::{Failure, Outcome, code};
+
+/// Parses, sets up tracing and the runtime, runs the verb, answers its exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    trace(cli.global.verbose);
+    let ctx = Context::new(&cli.global);
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(code::INTERNAL, format!("cannot start the runtime: {error}")))
+        .and_then(|runtime| {
+            let outcome = runtime.block_on(dispatch(cli.verb, &ctx));
+            // Steps at work belong to their supervisor; nothing here is worth waiting for.
+            runtime.shutdown_background();
+            outcome
+        });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let text = failure.to_string();
+            if !text.is_empty() {
+                ctx.say(format!("{} {text}", console::style("error:").red().bold().for_stderr()));
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
+    match verb {
+        Verb::Demo(args) => demo::run(args, ctx).await,
+        Verb::Run(args) => run::run(args, ctx).await,
+        Verb::Lint(args) => lint::run(&args, ctx),
+        Verb::Plan(args) => plan::run(&args, ctx),
+        Verb::Serve(args) => serve::run(args, ctx).await,
+        Verb::Pipeline(args) => pipeline::run(args, ctx).await,
+        Verb::Builds(args) => builds::run(args, ctx).await,
+        Verb::Logs(args) => logs::run(args, ctx).await,
+        Verb::Approve(args) => approve::run(args, ctx).await,
+        Verb::Abort(args) => abort::run(args, ctx).await,
+        Verb::Model(args) => model::run(args, ctx).await,
+        Verb::Seed(args) => seed::run(args, ctx).await,
+        Verb::Steps(args) => steps::run(&args, ctx),
+        Verb::Schema(args) => schema::run(&args, ctx),
+        Verb::Replay(args) => replay::run(args, ctx).await,
+        Verb::Doctor(args) => doctor::run(args, ctx).await,
+        Verb::Completions(args) => completions::run(&args),
+    }
+}
+
+/// Messages of the program itself go to standard error; warnings by default.
+fn trace(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info,sqlx=warn",
+        _ => "debug,sqlx=info,hyper=info",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HALIOTIS_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).try_init();
+}

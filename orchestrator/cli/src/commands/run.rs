@@ -1,0 +1,116 @@
+//! `haliotis run FILE`: a pipeline in this terminal, without a server. The same engine, journal and steps as a server.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use haliotis_engine::{Recover, now};
+use haliotis_model::{BuildResult, Cause, NewBuild, WorkspaceKind};
+use haliotis_store::DataDir;
+
+use crate::app::{App, Options, parameters, python, registry, source};
+use crate::commands::lint;
+use crate::commands::serve::{EngineArgs, cloud_line};
+use crate::commands::watch::{Watch, WatchOptions};
+use crate::context::Context;
+use crate::failure::{Failure, Outcome};
+
+/// Runs at once over one data folder; each takes a folder of its own.
+const MOST_AT_ONCE: u32 = 32;
+
+/// Arguments of `run`.
+#[derive(Args)]
+pub struct Run {
+    /// The pipeline file
+    file: PathBuf,
+    /// A parameter, as NAME=VALUE
+    #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+    parameters: Vec<String>,
+    /// Answer every question with yes
+    #[arg(long)]
+    yes: bool,
+    /// Run in this folder [default: the nearest one above the file with a .git, or the file's own]
+    #[arg(long, value_name = "DIR")]
+    workspace: Option<PathBuf>,
+    /// Print what the steps print
+    #[arg(long)]
+    logs: bool,
+    #[command(flatten)]
+    engine: EngineArgs,
+}
+
+/// Runs to the end; exit code 0, 1 or 5 as the build ended.
+pub async fn run(args: Run, ctx: &Context) -> Outcome {
+    let source = source::read(&args.file)?;
+    let definition =
+        lint::inspect(&source).map_err(|diagnostics| lint::refuse(ctx, &args.file, &source, &diagnostics))?;
+    lint::show(ctx, &definition.warnings, &lint::texts(&source));
+    let resolved = parameters::resolve(&definition.parameters, &parameters::parse(&args.parameters)?)?;
+    let workspace = args.workspace.clone().unwrap_or_else(|| source::root_of(&args.file));
+    let workspace = std::path::absolute(&workspace)?;
+    let options = options(&args, ctx)?;
+    let uses_cloud = uses_cloud(&definition.outline);
+    let app = App::open(options).await?;
+    if uses_cloud {
+        ctx.say(format!("cloud: {}", cloud_line(&app)));
+        python::ensure(&app, ctx).await?;
+    }
+    let version = registry::language(&source.language).version();
+    let name = if definition.name.is_empty() { stem(&args.file) } else { definition.name.clone() };
+    let build = NewBuild {
+        pipeline: name,
+        number: 0,
+        source,
+        parameters: resolved,
+        causes: vec![Cause::User { by: ctx.user.clone() }],
+        event: haliotis_model::Object::new(),
+        workspace: WorkspaceKind::InPlace { path: workspace.display().to_string() },
+        cloud: app.cloud_name(),
+        created_at: now(),
+        once: None,
+        program_version: version,
+    };
+    let created = app.engine.create(build).await.map_err(|error| Failure::world(error.to_string()))?;
+    let watch = Watch::new(Arc::clone(&app), created.id, WatchOptions { yes: args.yes, logs: args.logs });
+    let view = watch.to_end(ctx).await?;
+    if ctx.json {
+        ctx.print_json(&view);
+    }
+    verdict(view.result, view.message.as_deref(), &app.options.dir)
+}
+
+/// The exit code a build's result means.
+fn verdict(result: Option<BuildResult>, message: Option<&str>, dir: &std::path::Path) -> Outcome {
+    let message = message.unwrap_or("see the log");
+    let hint = format!("logs: haliotis logs BUILD --data-dir {}", dir.display());
+    match result {
+        Some(BuildResult::Success | BuildResult::Unstable) => Ok(()),
+        Some(BuildResult::Aborted) => Err(Failure::aborted(format!("{message}\n  {hint}"))),
+        _ => Err(Failure::failed(format!("{message}\n  {hint}"))),
+    }
+}
+
+/// The first free folder among `run`, `run-2`...: several runs at once do not share a journal.
+fn options(args: &Run, ctx: &Context) -> Result<Options, Failure> {
+    let mut options = args.engine.options(ctx);
+    options.recover = Recover::None;
+    for number in 1..=MOST_AT_ONCE {
+        let name = if number == 1 { "run".to_owned() } else { format!("run-{number}") };
+        let dir = ctx.data_dir().join(name);
+        std::fs::create_dir_all(&dir)?;
+        if DataDir::lock(&dir).is_ok() {
+            options.dir = dir;
+            return Ok(options);
+        }
+    }
+    Err(Failure::world(format!("{MOST_AT_ONCE} runs are going on in {} already", ctx.data_dir().display())))
+}
+
+fn uses_cloud(outline: &haliotis_flow::Outline) -> bool {
+    let schemas = registry::schemas();
+    outline.nodes.iter().any(|node| schemas.iter().any(|schema| schema.cloud && schema.name == node.uses))
+}
+
+fn stem(file: &std::path::Path) -> String {
+    file.file_stem().map_or_else(|| "pipeline".to_owned(), |stem| stem.to_string_lossy().into_owned())
+}

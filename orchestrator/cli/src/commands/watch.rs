@@ -1,0 +1,255 @@
+//! Following a build in a terminal: a line for each thing that ends, moving lines for what is at work, questions asked on
+//! the spot. On a pipe: plain lines only.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use haliotis_engine::{AuditEntry, BuildView, Catalog, InputView, NodeState, NodeView, now};
+use haliotis_flow::NodeKind;
+use haliotis_store::LogBytes;
+use haliotis_model::{Answer, BuildId, Decision, Object, StepId, StepKey};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::app::App;
+use crate::commands::approve;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::show;
+
+/// A person sees no more than ten pictures a second; a build of thousands of steps must not wait for its viewer.
+const PICTURE_EVERY: Duration = Duration::from_millis(100);
+/// Lines of a failed step's log that are shown at once.
+const TAIL_LINES: usize = 25;
+/// Bytes of a log's end that are looked at for those lines.
+const TAIL_BYTES: u64 = 16 << 10;
+/// Moving lines at once; more would scroll.
+const MOST_SPINNERS: usize = 8;
+
+/// How to follow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WatchOptions {
+    /// Answer questions with yes.
+    pub yes: bool,
+    /// Print what steps print.
+    pub logs: bool,
+}
+
+/// A build being followed.
+pub struct Watch {
+    app: Arc<App>,
+    build: BuildId,
+    options: WatchOptions,
+    shown: BTreeMap<StepId, (u32, NodeState)>,
+    offsets: BTreeMap<StepKey, u64>,
+    said: usize,
+    spinners: BTreeMap<StepId, ProgressBar>,
+    progress: MultiProgress,
+}
+
+impl Watch {
+    /// Follows a build of an app.
+    pub fn new(app: Arc<App>, build: BuildId, options: WatchOptions) -> Self {
+        Self {
+            app,
+            build,
+            options,
+            shown: BTreeMap::new(),
+            offsets: BTreeMap::new(),
+            said: 0,
+            spinners: BTreeMap::new(),
+            progress: MultiProgress::new(),
+        }
+    }
+
+    /// To the build's end. Ctrl-C asks the build to stop; a second one leaves at once.
+    pub async fn to_end(mut self, ctx: &Context) -> Result<BuildView, Failure> {
+        let mut changes = self.app.engine.changes();
+        let mut interrupts = 0;
+        loop {
+            let view = self.app.engine.view(self.build).await?;
+            self.picture(ctx, &view).await;
+            if view.result.is_some() {
+                self.finish(ctx, &view);
+                return Ok(view);
+            }
+            if let Some(input) = view.inputs.iter().find(|input| input.open()) {
+                self.answer(ctx, input).await?;
+            }
+            tokio::select! {
+                () = quiet(&mut changes, self.build) => {}
+                _ = tokio::signal::ctrl_c() => {
+                    interrupts += 1;
+                    if interrupts > 1 {
+                        return Err(Failure::aborted("left; what was at work goes on under its supervisor until it ends"));
+                    }
+                    ctx.say("stopping the build (once more: leave at once)");
+                    let _ = self.app.engine.abort(self.build, &ctx.user, "Ctrl-C").await;
+                }
+            }
+        }
+    }
+
+    async fn picture(&mut self, ctx: &Context, view: &BuildView) {
+        for (_, line) in view.lines.iter().skip(self.said) {
+            self.line(ctx, &format!("  {}", console::style(line).dim().for_stderr()));
+        }
+        self.said = view.lines.len();
+        for node in view.nodes.iter().filter(|node| node.kind != NodeKind::Group) {
+            if self.options.logs {
+                self.log(ctx, node).await;
+            }
+            let now = (node.attempt, node.state);
+            if self.shown.get(&node.id) == Some(&now) {
+                continue;
+            }
+            self.shown.insert(node.id.clone(), now);
+            self.changed(ctx, node).await;
+        }
+    }
+
+    async fn changed(&mut self, ctx: &Context, node: &NodeView) {
+        if node.state.ended() {
+            if let Some(spinner) = self.spinners.remove(&node.id) {
+                spinner.finish_and_clear();
+            }
+            self.line(ctx, &show::node_line(node, now()));
+            if node.state == NodeState::Failure && !self.options.logs {
+                self.tail(ctx, node).await;
+            }
+        } else if node.state == NodeState::Running && !ctx.plain && self.spinners.len() < MOST_SPINNERS {
+            let bar = self.progress.add(ProgressBar::new_spinner());
+            if let Ok(style) = ProgressStyle::with_template("{spinner:.blue} {msg}  {elapsed:.dim}") {
+                bar.set_style(style);
+            }
+            bar.set_message(node.id.as_str().trim_start_matches('/').to_owned());
+            bar.enable_steady_tick(PICTURE_EVERY);
+            self.spinners.insert(node.id.clone(), bar);
+        }
+    }
+
+    fn finish(&mut self, ctx: &Context, view: &BuildView) {
+        for (_, spinner) in std::mem::take(&mut self.spinners) {
+            spinner.finish_and_clear();
+        }
+        let took = view.ended_at.unwrap_or_else(now).since(view.build.created_at);
+        let message = view.message.clone().map(|message| format!(": {message}")).unwrap_or_default();
+        ctx.say(format!(
+            "{} #{} {} after {}{message}",
+            view.build.pipeline,
+            view.build.number,
+            show::word(view.status, view.result).for_stderr(),
+            show::duration(took)
+        ));
+    }
+
+    /// A line that the moving ones do not overwrite.
+    fn line(&self, ctx: &Context, text: &str) {
+        if self.spinners.is_empty() {
+            ctx.say(text);
+        } else {
+            self.progress.suspend(|| ctx.say(text));
+        }
+    }
+
+    async fn log(&mut self, ctx: &Context, node: &NodeView) {
+        let name = node.id.as_str().trim_start_matches('/');
+        for attempt in 1..=node.attempt {
+            let key = StepKey { build: self.build, step: node.id.clone(), attempt };
+            let offset = self.offsets.get(&key).copied().unwrap_or(0);
+            let Ok(read) = self.app.logs.read(&key, offset, 1 << 20).await else { continue };
+            let bytes = read.bytes;
+            // Whole lines only, unless the step has ended.
+            let end = if node.state.ended() {
+                bytes.len()
+            } else {
+                bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)
+            };
+            for line in String::from_utf8_lossy(&bytes[..end]).lines() {
+                self.line(ctx, &format!("{} {line}", console::style(format!("{name} │")).dim().for_stderr()));
+            }
+            self.offsets.insert(key, offset + end as u64);
+        }
+    }
+
+    async fn tail(&self, ctx: &Context, node: &NodeView) {
+        let key = StepKey { build: self.build, step: node.id.clone(), attempt: node.attempt };
+        let Ok(LogBytes { bytes, .. }) = self.app.logs.tail(&key, TAIL_BYTES).await else { return };
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<_> = text.lines().collect();
+        for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
+            self.line(ctx, &format!("    {line}"));
+        }
+    }
+
+    async fn answer(&mut self, ctx: &Context, input: &InputView) -> Result<(), Failure> {
+        let asked = std::io::stdin().is_terminal() && !ctx.plain;
+        if !self.options.yes && !asked {
+            return Ok(());
+        }
+        for (_, spinner) in std::mem::take(&mut self.spinners) {
+            spinner.finish_and_clear();
+        }
+        approve::show(ctx, input);
+        let (decision, reason) =
+            if self.options.yes { (Decision::Approved, "answered by --yes".to_owned()) } else { ask(&input.input.ok)? };
+        let answer = Answer {
+            decision,
+            by: ctx.user.clone(),
+            reason,
+            values: Object::new(),
+            digest: input.input.digest.clone(),
+        };
+        let entry = AuditEntry {
+            at: now(),
+            by: ctx.user.clone(),
+            action: "input.answer".to_owned(),
+            subject: format!("build {}", self.build),
+            reason: answer.reason.clone(),
+            detail: Object::from_iter([
+                ("step".to_owned(), input.id.as_str().into()),
+                ("digest".to_owned(), answer.digest.clone().into()),
+                ("decision".to_owned(), serde_json::to_value(decision).unwrap_or_default()),
+            ]),
+        };
+        self.app.store.record_audit(&entry).await?;
+        match self.app.engine.answer(self.build, input.id.clone(), answer).await {
+            Ok(()) | Err(haliotis_engine::RefusedAnswer::NotOpen(_)) => Ok(()),
+            Err(refused) => Err(Failure::aborted(refused.to_string())),
+        }
+    }
+}
+
+/// Waits until the build changed and a picture is due.
+async fn quiet(changes: &mut tokio::sync::broadcast::Receiver<haliotis_engine::Changed>, build: BuildId) {
+    let mut due = None;
+    loop {
+        let next = async {
+            match due {
+                Some(due) => tokio::time::timeout_at(due, changes.recv()).await.ok(),
+                None => Some(changes.recv().await),
+            }
+        };
+        match next.await {
+            Some(Ok(changed)) if changed.build == build => {
+                if changed.ended {
+                    return;
+                }
+                due.get_or_insert_with(|| tokio::time::Instant::now() + PICTURE_EVERY);
+            }
+            Some(Ok(_)) => {}
+            _ => return,
+        }
+    }
+}
+
+/// Yes or no, and why, from the keyboard.
+pub fn ask(ok: &str) -> Result<(Decision, String), Failure> {
+    let unread = |error: dialoguer::Error| Failure::aborted(format!("no answer could be read: {error}"));
+    let yes = dialoguer::Confirm::new().with_prompt(format!("{ok}?")).default(false).interact().map_err(unread)?;
+    let reason: String =
+        dialoguer::Input::new().with_prompt("Why").allow_empty(true).interact_text().map_err(unread)?;
+    let _ = std::io::stderr().flush();
+    Ok((if yes { Decision::Approved } else { Decision::Rejected }, reason))
+}
