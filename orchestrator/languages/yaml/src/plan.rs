@@ -391,7 +391,7 @@ fn trigger_text(trigger: &TriggerSpec) -> String {
 
 fn duration_text(ms: u64) -> String {
     for (unit, length) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)] {
-        if ms >= length && ms % length == 0 {
+        if ms >= length && ms.is_multiple_of(length) {
             return format!("{} {unit}", ms / length);
         }
     }

@@ -137,9 +137,7 @@ pub(crate) fn parse(text: &str, problems: &mut Problems) -> Option<Rc<Node>> {
     while let Some(next) = parser.next_event() {
         match next {
             Ok((event, span)) => {
-                if builder.event(event, span, problems).is_none() {
-                    return None;
-                }
+                builder.event(event, span, problems)?;
             }
             Err(error) => {
                 let marker = error.marker();

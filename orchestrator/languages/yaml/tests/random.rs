@@ -1,5 +1,8 @@
 //! Arbitrary text never panics, and what loads can be driven.
 
+#![expect(clippy::disallowed_methods, reason = "PROPTEST_CASES may ask for more")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use haliotis_flow::{Event, Language};
@@ -34,8 +37,13 @@ fn around(expression: &str) -> String {
     format!("parameters: {{ N: {{ default: 3 }} }}\nsteps:\n  a: {{ uses: echo, with: {{ message: {quoted} }} }}\n")
 }
 
+/// Quick by default; `PROPTEST_CASES=20000` for a night.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text(text in "\\PC{0,200}") {

@@ -1,5 +1,8 @@
 //! Size: ten layers of a thousand steps, and files made to hurt.
 
+#![expect(clippy::print_stderr, reason = "the times are of interest")]
+#![expect(clippy::disallowed_types, reason = "measures itself; the crate has no clock")]
+
 mod support;
 
 use std::fmt::Write as _;

@@ -33,7 +33,7 @@ pub(super) async fn run(called: Called<'_>, flow: &Flow, values: &Values<'_>) ->
             let (mut outcome, stopped) = flow
                 .timeout(timer, step.timeout_ms, move |flow| async move {
                     // A scope of its own: the file's timeout stops what is inside, not what is beside it.
-                    let outcome = whole(&inner, flow.scope(), None).await;
+                    let outcome = whole(&inner, flow.scope(), false).await;
                     (outcome, flow.stopped())
                 })
                 .await;

@@ -101,7 +101,7 @@ impl Outcome {
 pub(crate) fn program(id: BuildId, build: &NewBuild, doc: Rc<Doc>) -> AsyncProgram {
     let facts = Rc::new(facts(id, build));
     let parameters = parameters(&doc, &build.parameters);
-    let checkout = implicit_checkout(&doc, build.source.commit.is_some()).then(|| checkout_arguments(build));
+    let checkout = implicit_checkout(&doc, build.source.commit.is_some());
     AsyncProgram::new(move |root| async move {
         let ends = RefCell::new(vec![None; doc.steps.len()]);
         let run = Rc::new(Run {
@@ -133,7 +133,7 @@ fn finish(run: &Rc<Run>, outcome: Outcome) -> (BuildResult, Option<String>) {
 }
 
 /// A file from beginning to end: phase 1 in the scope given, then phase 2 in the root scope, then its outputs.
-async fn whole(run: &Rc<Run>, flow: Flow, checkout: Option<Object>) -> Outcome {
+async fn whole(run: &Rc<Run>, flow: Flow, checkout: bool) -> Outcome {
     if let Err(error) = evaluate_vars(run) {
         run.root.say(error.clone());
         *run.blocked.borrow_mut() = Some(Blocked { why: error, result: BuildResult::Failure });
@@ -142,8 +142,8 @@ async fn whole(run: &Rc<Run>, flow: Flow, checkout: Option<Object>) -> Outcome {
         let run = Rc::clone(run);
         let timer = run.id("~timeout");
         flow.timeout(timer, run.doc.timeout_ms, move |inner| async move {
-            if let Some(arguments) = checkout {
-                check_out(&run, &inner, arguments).await;
+            if checkout {
+                check_out(&run, &inner).await;
             }
             phase::run(&run, inner.clone(), false, None).await;
             inner.stopped()
@@ -163,9 +163,9 @@ async fn whole(run: &Rc<Run>, flow: Flow, checkout: Option<Object>) -> Outcome {
     outcome
 }
 
-async fn check_out(run: &Rc<Run>, flow: &Flow, arguments: Object) {
+/// The build's own commit, which is what the step takes without arguments.
+async fn check_out(run: &Rc<Run>, flow: &Flow) {
     let mut call = Call::new(run.id("checkout"), "checkout");
-    call.with = arguments;
     call.slot = Some(label(run.doc.agent.as_deref()));
     let output = flow.step(call).await;
     if output.result > BuildResult::Unstable {
@@ -266,12 +266,6 @@ pub(crate) fn implicit_checkout(doc: &Doc, has_source: bool) -> bool {
         step.id == "checkout" || matches!(&step.action, Action::Use { kind, .. } if kind == "checkout")
     };
     has_source && doc.checkout && !doc.steps.iter().any(own)
-}
-
-fn checkout_arguments(build: &NewBuild) -> Object {
-    let source = &build.source;
-    let values = [("repo", &source.repo), ("branch", &source.branch), ("commit", &source.commit)];
-    values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), Value::String(value.clone()?)))).collect()
 }
 
 /// All parameters by their types; what the build does not give has its default.

@@ -90,13 +90,13 @@ impl Library<'_> {
         let root = tree::parse(text, &mut reading.problems);
         let doc = root.and_then(|root| pipeline::read(&root, &mut reading));
         let Reading { mut problems, .. } = reading;
-        let doc = doc.and_then(|mut doc| {
+        let doc = doc.map(|mut doc| {
             self.path.push(path.to_owned());
             self.call_files(&mut doc, &mut problems);
             self.path.pop();
             self.count(&doc, &mut problems);
             check::references(&doc, self.catalog, &mut problems);
-            Some(Rc::new(doc))
+            Rc::new(doc)
         });
         self.failed |= problems.errors() > 0;
         let own = problems.finish();

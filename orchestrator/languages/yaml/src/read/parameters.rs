@@ -118,7 +118,7 @@ pub(crate) fn coerce(parameter: &ParameterSpec, value: &Value) -> Result<Value, 
             "false" => Ok(Value::Bool(false)),
             _ => wrong("true or false"),
         },
-        ParameterKind::Choice if parameter.choices.iter().any(|choice| *choice == scalar) => Ok(Value::String(scalar)),
+        ParameterKind::Choice if parameter.choices.contains(&scalar) => Ok(Value::String(scalar)),
         ParameterKind::Choice => wrong(&format!("one of {}", parameter.choices.join(", "))),
     }
 }

@@ -59,11 +59,9 @@ impl Script {
         let mut script = Script::default();
         let mut file: Option<(String, String)> = None;
         for line in text.lines() {
-            if let Some((_, body)) = &mut file {
-                if let Some(more) = line.strip_prefix("#!|") {
-                    let _ = writeln!(body, "{}", more.strip_prefix(' ').unwrap_or(more));
-                    continue;
-                }
+            if let (Some((_, body)), Some(more)) = (&mut file, line.strip_prefix("#!|")) {
+                let _ = writeln!(body, "{}", more.strip_prefix(' ').unwrap_or(more));
+                continue;
             }
             if let Some((path, body)) = file.take() {
                 script.files.insert(path, body.into());

@@ -1,5 +1,7 @@
 //! What the tests share: step kinds like the real ones, a driver that plays the engine, goldens.
 #![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::disallowed_methods, reason = "tests read fixtures; the crate itself has no files")]
 
 pub(crate) mod drive;
 
@@ -77,6 +79,7 @@ pub(crate) fn kinds() -> Vec<StepSchema> {
             "Trains a model.",
             vec![
                 need("image", Kind::String),
+                may("channels", Kind::Map),
                 may("hyperparameters", Kind::Map),
                 may("instance-count", Kind::Integer),
                 may("eta", Kind::Number),
@@ -100,7 +103,33 @@ pub(crate) fn kinds() -> Vec<StepSchema> {
             &["arn", "version", "group"],
             true,
         ),
-        server("cloudformation.deploy", "Deploys.", vec![need("stack", Kind::String)], &["stack-id", "outputs"], true),
+        server(
+            "cloudformation.deploy",
+            "Deploys.",
+            vec![need("stack", Kind::String), may("template", Kind::Path), may("parameters", Kind::Map)],
+            &["stack-id", "outputs", "previous-parameters"],
+            true,
+        ),
+        server(
+            "sagemaker.processing",
+            "Runs a processing job.",
+            vec![
+                need("image", Kind::String),
+                may("code", Kind::Path),
+                may("inputs", Kind::Map),
+                may("outputs", Kind::Map),
+                may("arguments", Kind::Strings),
+            ],
+            &["job-name", "output-NAME"],
+            true,
+        ),
+        server(
+            "sagemaker.test-endpoint",
+            "Invokes an endpoint.",
+            vec![need("endpoint", Kind::String), may("data", Kind::String), may("max-mse", Kind::Number)],
+            &["mse", "rows"],
+            true,
+        ),
     ]
 }
 
