@@ -12,21 +12,23 @@ ml=$1
 shift
 [ -d /opt ] || fail "the folder /opt does not exist on this machine; make it (mkdir /opt)"
 if [ ! -d /opt/ml ]; then
-    kept="$ml.opt"
-    mkdir -p "$kept" || fail "cannot make $kept"
-    mount --rbind /opt "$kept" || fail "cannot mount $kept"
+    here=$(pwd)
+    # From here the old /opt stays reachable by relative names after the new one covers it, and only so.
+    cd /opt
     mount -t tmpfs -o mode=755 haliotis-opt /opt || fail "cannot lay a tmpfs over /opt"
-    for entry in "$kept"/* "$kept"/.[!.]*; do
-        name=/opt/${entry##*/}
+    for entry in * .[!.]*; do
         if [ -L "$entry" ]; then
-            cp -P "$entry" "$name"
+            cp -P "$entry" "/opt/$entry"
         elif [ -d "$entry" ]; then
-            mkdir "$name" && mount --rbind "$entry" "$name" || fail "cannot mount $name"
+            mkdir "/opt/$entry"
+            mount --no-canonicalize --rbind "$entry" "/opt/$entry" || fail "cannot mount /opt/$entry"
         elif [ -f "$entry" ]; then
-            : > "$name" && mount --bind "$entry" "$name" || fail "cannot mount $name"
+            : > "/opt/$entry"
+            mount --no-canonicalize --bind "$entry" "/opt/$entry" || fail "cannot mount /opt/$entry"
         fi
     done
     mkdir /opt/ml
+    cd "$here"
 fi
 mount --bind "$ml" /opt/ml || fail "cannot mount $ml at /opt/ml"
 exec "$@"

@@ -65,6 +65,20 @@ pub(crate) struct FleetPlan {
     pub(crate) restarts: std::collections::BTreeMap<String, u32>,
 }
 
+impl FleetPlan {
+    /// Keys of the processes that may run for it: the attempt of the record, and the one its keeper may have begun.
+    pub(crate) fn process_keys(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        for (v, variant) in self.variants.iter().enumerate() {
+            for c in 0..variant.model.containers.len() {
+                let last = self.restarts.get(&format!("{v}.{c}")).copied().unwrap_or(0);
+                keys.extend([last, last + 1].map(|attempt| format!("serve-{}-{v}-{c}-{attempt}", self.id)));
+            }
+        }
+        keys
+    }
+}
+
 /// One endpoint. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Endpoint {

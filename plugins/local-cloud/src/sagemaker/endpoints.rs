@@ -278,6 +278,19 @@ impl SageMaker {
         self.forget_tags(&endpoint.arn)
     }
 
+    /// Lets go of everything, as [`SageMaker::close`] does, and stops what serves: for a server that is to leave nothing
+    /// running. The endpoints' records stay, and the next server starts their processes again; jobs go on to their end.
+    pub async fn shut_down(&self) {
+        self.close();
+        self.capture.store();
+        let endpoints = self.endpoints.all();
+        let plans = endpoints
+            .iter()
+            .flat_map(|endpoint| endpoint.retired.iter().chain(&endpoint.current).chain(&endpoint.next));
+        let keys: Vec<String> = plans.flat_map(FleetPlan::process_keys).collect();
+        futures_util::future::join_all(keys.iter().map(|key| self.stop_process(key))).await;
+    }
+
     /// The fleet that answers for the endpoint.
     pub(crate) fn fleet_of(&self, name: &str) -> Option<Arc<Fleet>> {
         self.fleets.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()

@@ -243,15 +243,7 @@ impl SageMaker {
 
     /// Stops what a plan may have started, also by an earlier server, and removes its folders.
     pub(crate) async fn stop_plan(&self, plan: &FleetPlan) {
-        for (v, variant) in plan.variants.iter().enumerate() {
-            for c in 0..variant.model.containers.len() {
-                // The keeper may have spawned once more than the record says.
-                let last = plan.restarts.get(&format!("{v}.{c}")).copied().unwrap_or(0);
-                for attempt in [last, last + 1] {
-                    self.stop_process(&format!("serve-{}-{v}-{c}-{attempt}", plan.id)).await;
-                }
-            }
-        }
+        futures_util::future::join_all(plan.process_keys().iter().map(|key| self.stop_process(key))).await;
         let folder = self.home.join("fleets").join(&plan.id);
         let removed = blocking(move || match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),

@@ -18,8 +18,11 @@ use crate::sagemaker::runtimes::REQUIREMENTS;
 
 /// The oldest Python that the pinned packages exist for.
 const OLDEST: (u32, u32) = (3, 9);
+/// The newest.
+const NEWEST: (u32, u32) = (3, 14);
 /// Names under which a Python may be found, the likeliest first.
-const CANDIDATES: &[&str] = &["python3", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python"];
+const CANDIDATES: &[&str] =
+    &["python3", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9", "python"];
 /// The marker that the environment is whole.
 const MARKER: &str = "haliotis-environment.sha256";
 /// Lines of a failed command that an error shows.
@@ -44,8 +47,10 @@ pub enum PythonProgress {
 /// Why there is no Python environment; each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
-    /// No Python, or only too old ones.
-    #[error("no Python 3.9 or later was found{found}; install one: apt-get install python3 python3-venv python3-pip")]
+    /// No Python, or none that the pinned packages exist for.
+    #[error(
+        "no Python from 3.9 to 3.14 was found{found}; install one: apt-get install python3 python3-venv python3-pip"
+    )]
     Missing {
         /// What was found instead.
         found: String,
@@ -173,7 +178,9 @@ async fn find_python() -> Result<(String, String), PythonError> {
         let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         let mut numbers = version.split('.').filter_map(|part| part.parse::<u32>().ok());
         match (numbers.next(), numbers.next()) {
-            (Some(major), Some(minor)) if (major, minor) >= OLDEST => return Ok(((*name).to_owned(), version)),
+            (Some(major), Some(minor)) if (OLDEST..=NEWEST).contains(&(major, minor)) => {
+                return Ok(((*name).to_owned(), version));
+            }
             (Some(_), _) => found.push(format!("{name} {version}")),
             _ => {}
         }

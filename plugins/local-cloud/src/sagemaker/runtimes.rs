@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::durable::write_atomic;
 use crate::error::OpenError;
 
 /// Name and text of each, in name order.
@@ -22,13 +21,15 @@ const FILES: &[(&str, &str)] = &[
 /// What pip installs for the runtimes.
 pub(crate) const REQUIREMENTS: &str = include_str!("../../runtimes/requirements.txt");
 
-/// Writes the files that are not already there as they should be; gives the folder.
+/// Writes the files that are not already there as they should be; gives the folder. They are compared at every open,
+/// so they need not be synced: what a power cut damages is written again.
 pub(crate) fn write_out(folder: &Path) -> Result<PathBuf, OpenError> {
     std::fs::create_dir_all(folder).map_err(OpenError::io(folder))?;
     for (name, text) in FILES {
         let path = folder.join(name);
         if std::fs::read(&path).ok().as_deref() != Some(text.as_bytes()) {
-            write_atomic(&path, text.as_bytes()).map_err(OpenError::io(&path))?;
+            let new = folder.join(format!("{name}.new"));
+            std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &path)).map_err(OpenError::io(&path))?;
         }
     }
     Ok(folder.to_owned())

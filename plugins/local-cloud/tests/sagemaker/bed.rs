@@ -112,7 +112,7 @@ pub(crate) async fn python_env() -> PythonEnv {
     let dir = std::env::var_os("HALIOTIS_PYTHON_DIR").map(PathBuf::from).unwrap_or_else(|| {
         PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache/haliotis/python")
     });
-    python::ensure_python(&dir, |progress| eprintln!("{progress:?}")).await.unwrap()
+    python::ensure_python(&dir, |_| ()).await.unwrap()
 }
 
 pub(crate) fn text(response: &Response<Bytes>) -> String {

@@ -28,6 +28,5 @@ async fn boto3_goes_from_data_to_an_answering_endpoint() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("all as AWS would"), "{said}");
-    println!("{said}");
     server.abort();
 }

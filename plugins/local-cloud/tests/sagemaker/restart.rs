@@ -98,6 +98,11 @@ async fn an_endpoint_answers_again_after_a_restart_with_the_same_process() {
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     bed.restart().await;
     assert_ne!(bed.until_answers("e").await, before);
+    // A server that leaves nothing running, and the next, which brings the endpoint back.
+    bed.cloud.shut_down().await;
+    assert!(bed.processes.running().is_empty());
+    bed.restart().await;
+    bed.until_answers("e").await;
     bed.call("DeleteEndpoint", json!({"EndpointName": "e"})).await;
     bed.restart().await;
     bed.gone("e").await;
@@ -110,10 +115,9 @@ impl Bed {
         loop {
             let headers = [("content-type", "text/csv")]
                 .map(|(n, v)| (n.parse::<http::HeaderName>().unwrap(), v.parse().unwrap()));
-            if let Ok(response) = self.cloud.invoke(endpoint, &headers.into_iter().collect(), "x".into()).await {
-                if response.status() == 200 {
-                    return text(&response);
-                }
+            let answer = self.cloud.invoke(endpoint, &headers.into_iter().collect(), "x".into()).await;
+            if let Some(response) = answer.ok().filter(|response| response.status() == 200) {
+                return text(&response);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
