@@ -30,7 +30,8 @@
 //! - *It goes idle just as a client connects*: the client sees the connection close and starts anew.
 //! - *The main process ends while being killed*: `Draining` keeps the deadline of the kill; what ignores SIGTERM is
 //!   killed at that deadline, and otherwise [`LEFTOVER_GRACE`] after the end.
-//! - *A leftover forks while it is being killed*: each round looks again, until a round finds nobody.
+//! - *A leftover forks while it is being killed*: each round looks again. Nobody is left when we have no child that is
+//!   not a main process or another step's, and none ended while we looked: a list of `/proc` alone can miss one.
 
 mod client;
 mod connection;

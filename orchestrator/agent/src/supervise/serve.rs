@@ -34,6 +34,15 @@ enum Woken {
     Adopted(String),
 }
 
+/// Children of ours that are no main process, as far as a step is concerned.
+#[derive(Default)]
+struct Roots {
+    /// They belong to it.
+    own: BTreeSet<i32>,
+    /// So many ended while they were looked at.
+    unsettled: usize,
+}
+
 /// All the supervisor's state.
 pub(crate) struct Server {
     dir: PathBuf,
@@ -300,7 +309,7 @@ impl Server {
                 other => other,
             };
         };
-        let members = tree::members(&mark, step.who, &roots);
+        let members = tree::members(&mark, step.who, &roots.own);
         step.ask_to_end(&members);
         step.stop_by(Instant::now() + Duration::from_millis(grace_ms));
         Answer::Done
@@ -345,7 +354,7 @@ impl Server {
                 Some(Phase::Draining(end)) => self.drain(&key, end, now),
                 Some(Phase::Running) if self.steps[&key].is_due(now) => {
                     let (roots, mark) = (self.roots(&key), self.mark(&key));
-                    self.steps[&key].kill_all(&mark, &roots);
+                    self.steps[&key].kill_all(&mark, &roots.own);
                     self.reap();
                 }
                 Some(Phase::Running) | None => {}
@@ -354,18 +363,22 @@ impl Server {
     }
 
     /// One look at what an ended main process left behind; when that is nothing, the end is recorded and told.
+    ///
+    /// A list of `/proc` misses whoever was forked while it was read, so it never decides that nobody is left. The list
+    /// of our own children does: all that is left of a child of ours hangs below them.
     fn drain(&mut self, key: &str, end: End, now: Instant) {
+        self.reap();
         let (roots, mark) = (self.roots(key), self.mark(key));
         let Some(step) = self.steps.get_mut(key) else { return };
-        // All that is left of a child of ours hangs below children of ours: without any, there is nothing to look for.
-        let left = if !step.adopted && roots.is_empty() { Vec::new() } else { tree::members(&mark, step.who, &roots) };
-        if left.is_empty() {
+        let nobody = roots.own.is_empty() && roots.unsettled == 0;
+        let left = if nobody && !step.adopted { Vec::new() } else { tree::members(&mark, step.who, &roots.own) };
+        if nobody && left.is_empty() {
             self.finish(key, end);
         } else if step.is_hopeless(now) {
             note(&format!("{key}: {} processes survive SIGKILL; its end is reported all the same", left.len()));
             self.finish(key, end);
         } else if step.is_due(now) {
-            step.kill_all(&mark, &roots);
+            step.kill_all(&mark, &roots.own);
         } else {
             step.ask_to_end(&left);
         }
@@ -391,10 +404,19 @@ impl Server {
     }
 
     /// Orphans among our children that belong to the step.
-    fn roots(&mut self, key: &str) -> BTreeSet<i32> {
+    fn roots(&mut self, key: &str) -> Roots {
         let mains: BTreeSet<i32> = self.steps.values().map(|step| step.who.pid).collect();
-        let orphans: Vec<i32> = self.children.list().into_iter().filter(|pid| !mains.contains(pid)).collect();
-        orphans.into_iter().filter(|&pid| self.belongs(pid, key)).collect()
+        let mut roots = Roots::default();
+        for orphan in self.children.list().into_iter().filter(|pid| !mains.contains(pid)) {
+            let belongs = self.belongs(orphan, key);
+            // One that has ended meanwhile tells nothing any more, and a child of its own may be ours by now.
+            if tree::look(orphan).is_none_or(|process| process.zombie) {
+                roots.unsettled += 1;
+            } else if belongs {
+                roots.own.insert(orphan);
+            }
+        }
+        roots
     }
 
     fn belongs(&mut self, orphan: i32, key: &str) -> bool {
@@ -437,7 +459,7 @@ impl Server {
         let keys: Vec<String> = self.steps.keys().cloned().collect();
         for key in keys {
             let (roots, mark) = (self.roots(&key), self.mark(&key));
-            self.steps[&key].kill_all(&mark, &roots);
+            self.steps[&key].kill_all(&mark, &roots.own);
         }
     }
 }
