@@ -23,6 +23,7 @@ mod uploads;
 
 pub use clients::{Clients, clients};
 use haliotis_plugin_api::StepRunner;
+pub use names::job as job_name;
 
 /// All AWS steps, by name.
 pub const STEPS: &[&dyn StepRunner] = &[

@@ -11,8 +11,9 @@ const MAX_READABLE: usize = 46;
 /// Hexadecimal digits of the hash: 64 bits.
 const HASH_DIGITS: usize = 16;
 
-/// `abalone-model-build-7-train-0123456789abcdef`: a job name, at most 63 letters, digits and single `-`.
-pub(crate) fn job(ctx: &StepContext) -> String {
+/// The name of the job that a step of this context makes: `abalone-model-build-7-train-0123456789abcdef`, at most 63
+/// letters, digits and single `-`.
+pub fn job(ctx: &StepContext) -> String {
     let readable = format!("{}-{}-{}", ctx.build.pipeline, ctx.build.number, ctx.key.step.as_str());
     format!("{}-{}", dashed(&readable, MAX_READABLE), token(ctx))
 }
