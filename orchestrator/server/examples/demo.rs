@@ -29,11 +29,41 @@ fn build_text(mse: f64, pace: u64, fails: bool) -> String {
     let train_log = "[%n]\t\u{1b}[36mtrain-rmse\u{1b}[0m:2.31%n\t\u{1b}[35mvalidation-rmse\u{1b}[0m:2.44%n";
     let result = if fails { "failure" } else { "success" };
     let mut nodes = vec![
-        node("/smoke", "smoke", &[], "sh", json!({ "took": pace, "script": "python3 -m compileall -q pipelines", "log": "Compiling pipelines/abalone… \u{1b}[32mok\u{1b}[0m" })),
-        node("/lint", "lint", &[], "sh", json!({ "took": pace + 1, "log": "\u{1b}[1;33mwarning\u{1b}[0m: line %n is long", "lines": 4 })),
-        node("/preprocess", "preprocess", &["/smoke", "/lint"], "sagemaker.processing", json!({ "took": 9 * pace, "image": "sagemaker-scikit-learn:1.2-1", "code": "pipelines/abalone/preprocess.py", "log": "rows 2923 train, 627 validation, 627 test", "outputs": { "train": "s3://haliotis-local/abalone/train", "rows": 2923 } })),
-        node("/train", "train", &["/preprocess"], "sagemaker.training", json!({ "took": 14 * pace, "log": train_log, "lines": 50, "outputs": { "model": "s3://haliotis-local/abalone/model.tar.gz" } })),
-        node("/evaluate", "evaluate", &["/train"], "sagemaker.evaluate", json!({ "took": 5 * pace, "result": result, "message": "the report evaluation.json holds no mse; look at the last lines of the log", "log": "{\"regression_metrics\": {\"mse\": {\"value\": 4.7}}}", "outputs": { "mse": mse } })),
+        node(
+            "/smoke",
+            "smoke",
+            &[],
+            "sh",
+            json!({ "took": pace, "script": "python3 -m compileall -q pipelines", "log": "Compiling pipelines/abalone… \u{1b}[32mok\u{1b}[0m" }),
+        ),
+        node(
+            "/lint",
+            "lint",
+            &[],
+            "sh",
+            json!({ "took": pace + 1, "log": "\u{1b}[1;33mwarning\u{1b}[0m: line %n is long", "lines": 4 }),
+        ),
+        node(
+            "/preprocess",
+            "preprocess",
+            &["/smoke", "/lint"],
+            "sagemaker.processing",
+            json!({ "took": 9 * pace, "image": "sagemaker-scikit-learn:1.2-1", "code": "pipelines/abalone/preprocess.py", "log": "rows 2923 train, 627 validation, 627 test", "outputs": { "train": "s3://haliotis-local/abalone/train", "rows": 2923 } }),
+        ),
+        node(
+            "/train",
+            "train",
+            &["/preprocess"],
+            "sagemaker.training",
+            json!({ "took": 14 * pace, "log": train_log, "lines": 50, "outputs": { "model": "s3://haliotis-local/abalone/model.tar.gz" } }),
+        ),
+        node(
+            "/evaluate",
+            "evaluate",
+            &["/train"],
+            "sagemaker.evaluate",
+            json!({ "took": 5 * pace, "result": result, "message": "the report evaluation.json holds no mse; look at the last lines of the log", "log": "{\"regression_metrics\": {\"mse\": {\"value\": 4.7}}}", "outputs": { "mse": mse } }),
+        ),
     ];
     let skip = (mse > 6.0).then(|| format!("the condition was not met: mse {mse} <= 6.0"));
     nodes.push(json!({ "id": "/register", "name": "register", "kind": "step", "needs": ["/evaluate"], "uses": "sagemaker.register-model",
@@ -74,7 +104,16 @@ fn live_text() -> String {
         json!({ "id": format!("/grid/cell[{cell}]"), "name": format!("depth {}", cell + 3), "kind": "step", "group": "/grid", "needs": ["/data"],
             "uses": "sh", "slot": "linux", "with": { "seconds": 60 + 20 * cell, "lines": 400, "log": log } })
     });
-    let mut nodes = vec![node("/data", "fetch data", &[], "sh", json!({ "seconds": 1.5, "attempts": 3, "good_at": 2, "message": "curl: (6) could not resolve host" })), json!({ "id": "/grid", "name": "grid of depths", "kind": "group" })];
+    let mut nodes = vec![
+        node(
+            "/data",
+            "fetch data",
+            &[],
+            "sh",
+            json!({ "seconds": 1.5, "attempts": 3, "good_at": 2, "message": "curl: (6) could not resolve host" }),
+        ),
+        json!({ "id": "/grid", "name": "grid of depths", "kind": "group" }),
+    ];
     nodes.extend(cells);
     let needs: Vec<_> = (0..6).map(|cell| format!("/grid/cell[{cell}]")).collect();
     nodes.push(json!({ "id": "/best", "name": "choose the best", "kind": "step", "needs": needs, "uses": "sh", "slot": "linux" }));
@@ -96,23 +135,38 @@ fn commit(subject: &str, author: &str) -> Vec<Cause> {
 async fn fill(store: &MemoryStore, logs: &FakeLogs) -> (Pipeline, Pipeline) {
     let mut build = pipeline("abalone/model-build", &build_text(4.71, 2, false));
     build.description = "Trains on 4177 shells and registers what is good enough".to_owned();
-    build.triggers.push(TriggerSpec::Poll { repo: "https://git.example/team/abalone-model-build.git".to_owned(), branch: "main".to_owned(), every_ms: 60_000 });
+    build.triggers.push(TriggerSpec::Poll {
+        repo: "https://git.example/team/abalone-model-build.git".to_owned(),
+        branch: "main".to_owned(),
+        every_ms: 60_000,
+    });
     let mut deploy = pipeline("abalone/model-deploy", &deploy_text(0.5));
     deploy.description = "Staging, a test that really scores, a person, production".to_owned();
     deploy.triggers = vec![TriggerSpec::ModelPackage { group: GROUP.to_owned(), status: vec!["Approved".to_owned()] }];
     let now = haliotis_engine::now().0;
     for number in 0_u32..22 {
-        let (mse, fails) = (if number == 9 { 6.4 } else { 4.6 + f64::from(number % 5) / 10.0 }, number == 4 || number == 16);
+        let (mse, fails) =
+            (if number == 9 { 6.4 } else { 4.6 + f64::from(number % 5) / 10.0 }, number == 4 || number == 16);
         let mut run = build.clone();
         run.text = build_text(mse, 2 + u64::from(number * 7 % 5), fails);
-        let mut new = new_build(&run, object("rounds", 50 + number * 10), commit("Use 80 rounds and a smaller eta", "Mara"));
+        let mut new =
+            new_build(&run, object("rounds", 50 + number * 10), commit("Use 80 rounds and a smaller eta", "Mara"));
         new.created_at = Millis(now - i64::from(24 - number) * 5 * HOUR);
         new.source.commit = Some("7f3c9a2e5b1d4c6f8a0e2d4b6c8f0a1e3d5c7b9f".to_owned());
         new.source.branch = Some("main".to_owned());
         history::past(store, logs, new, "ada").await;
     }
     for number in 0_u32..3 {
-        let mut new = new_build(&deploy, object("rounds", 50), vec![Cause::ModelPackage { arn: arn(number + 1), status: "Approved".to_owned(), by: "ada".to_owned(), reason: "better than live".to_owned() }]);
+        let mut new = new_build(
+            &deploy,
+            object("rounds", 50),
+            vec![Cause::ModelPackage {
+                arn: arn(number + 1),
+                status: "Approved".to_owned(),
+                by: "ada".to_owned(),
+                reason: "better than live".to_owned(),
+            }],
+        );
         new.created_at = Millis(now - i64::from(4 - number) * 26 * HOUR);
         history::past(store, logs, new, "ada").await;
     }
@@ -125,7 +179,11 @@ fn packages() -> Vec<ModelPackage> {
     (1_u32..)
         .zip(mse)
         .map(|(version, mse)| {
-            let status = match version { 4 | 5 => "Rejected", 7 => "PendingManualApproval", _ => "Approved" };
+            let status = match version {
+                4 | 5 => "Rejected",
+                7 => "PendingManualApproval",
+                _ => "Approved",
+            };
             let decided = version != 7;
             ModelPackage {
                 arn: arn(version),
@@ -133,9 +191,14 @@ fn packages() -> Vec<ModelPackage> {
                 version,
                 status: status.to_owned(),
                 created_at: now - i64::from(8 - version) * 21 * HOUR,
-                metrics: [("mse".to_owned(), mse), ("mae".to_owned(), mse / 3.1), ("r2".to_owned(), 1.0 - mse / 10.4)].into(),
+                metrics: [("mse".to_owned(), mse), ("mae".to_owned(), mse / 3.1), ("r2".to_owned(), 1.0 - mse / 10.4)]
+                    .into(),
                 decided_by: if decided { "ada".to_owned() } else { String::new() },
-                reason: if decided { "compared with the live version on the same rows".to_owned() } else { String::new() },
+                reason: if decided {
+                    "compared with the live version on the same rows".to_owned()
+                } else {
+                    String::new()
+                },
                 decided_at: decided.then_some(now - i64::from(8 - version) * 20 * HOUR),
                 build: Some(i64::from(version)),
                 model_data: String::new(),
@@ -184,15 +247,33 @@ async fn show(world: &World, build: &Pipeline, deploy: &Pipeline) {
         created_at: now - 70 * HOUR,
         updated_at: now - 2 * HOUR,
     };
-    *world.models.endpoints.lock().unwrap() = vec![endpoint("abalone-staging", "InService", 3), endpoint("abalone-prod", "InService", 2)];
-    let mut waiting = new_build(deploy, object("rounds", 50), vec![Cause::ModelPackage { arn: arn(3), status: "Approved".to_owned(), by: "ada".to_owned(), reason: "mse 4.71, better than live".to_owned() }]);
+    *world.models.endpoints.lock().unwrap() =
+        vec![endpoint("abalone-staging", "InService", 3), endpoint("abalone-prod", "InService", 2)];
+    let mut waiting = new_build(
+        deploy,
+        object("rounds", 50),
+        vec![Cause::ModelPackage {
+            arn: arn(3),
+            status: "Approved".to_owned(),
+            by: "ada".to_owned(),
+            reason: "mse 4.71, better than live".to_owned(),
+        }],
+    );
     waiting.created_at = Millis(now - 9_000);
     world.engine.create(waiting).await.unwrap();
-    world.engine.create(new_build(&grid, object("rounds", 50), vec![Cause::Cron { cron: "H 3 * * *".to_owned() }])).await.unwrap();
+    world
+        .engine
+        .create(new_build(&grid, object("rounds", 50), vec![Cause::Cron { cron: "H 3 * * *".to_owned() }]))
+        .await
+        .unwrap();
     let report = b"{\"mse\": 4.71}".to_vec();
     world.artifacts.0.lock().unwrap().insert((BuildId(22), "reports/evaluation.json".to_owned()), report);
     world.artifacts.0.lock().unwrap().insert((BuildId(22), "model.tar.gz".to_owned()), vec![0; 48_211]);
-    for (by, action, subject, reason) in [("ada", "pipeline.register", "abalone/model-build", ""), ("ada", "model.approve", "abalone/3", "mse 4.71, better than live"), ("jo", "build.abort", "build 7", "wrong branch")] {
+    for (by, action, subject, reason) in [
+        ("ada", "pipeline.register", "abalone/model-build", ""),
+        ("ada", "model.approve", "abalone/3", "mse 4.71, better than live"),
+        ("jo", "build.abort", "build 7", "wrong branch"),
+    ] {
         world.store.record_audit(&world::edges::audit(by, action, subject, reason)).await.unwrap();
     }
 }

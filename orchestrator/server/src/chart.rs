@@ -3,9 +3,11 @@
 use crate::words;
 
 /// The picture's own units; it scales with the page.
-const WIDTH: f64 = 560.0;
+const WIDTH: f64 = 440.0;
 const HEIGHT: f64 = 180.0;
-const LEFT: f64 = 56.0;
+const LEFT: f64 = 52.0;
+/// Between the axis and the first mark.
+const INDENT: f64 = 16.0;
 const RIGHT: f64 = 18.0;
 const TOP: f64 = 16.0;
 const BOTTOM: f64 = 28.0;
@@ -56,8 +58,8 @@ pub(crate) fn chart(name: &str, samples: &[Sample]) -> Option<Chart> {
     let samples = &samples[samples.len().saturating_sub(POINTS_MAX)..];
     let (first, last) = (samples.first()?, samples.last()?);
     let (low, high) = bounds(samples);
-    let step = if samples.len() > 1 { (WIDTH - LEFT - RIGHT) / count(samples.len() - 1) } else { 0.0 };
-    let alone = if samples.len() > 1 { LEFT } else { f64::midpoint(LEFT, WIDTH - RIGHT) };
+    let step = if samples.len() > 1 { (WIDTH - LEFT - INDENT - RIGHT) / count(samples.len() - 1) } else { 0.0 };
+    let alone = if samples.len() > 1 { LEFT + INDENT } else { f64::midpoint(LEFT, WIDTH - RIGHT) };
     let y = |value: f64| crate::graph::round(TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM));
     // A number below every mark as long as they do not run into each other.
     let stride = samples.len().div_ceil(14);
@@ -73,10 +75,6 @@ pub(crate) fn chart(name: &str, samples: &[Sample]) -> Option<Chart> {
         let verb = if at == 0 { 'M' } else { 'L' };
         format!("{verb} {} {}", mark.x, mark.y)
     });
-    let tick = |part: u32| {
-        let value = low + (high - low) * f64::from(part) / 3.0;
-        Tick { y: y(value), label: words::number(value) }
-    };
     let best = samples.iter().map(|sample| sample.value).fold(f64::INFINITY, f64::min);
     let summary = format!(
         "{name} over versions {} to {}: first {}, lowest {}, last {}",
@@ -94,7 +92,7 @@ pub(crate) fn chart(name: &str, samples: &[Sample]) -> Option<Chart> {
         right: WIDTH - RIGHT,
         floor: HEIGHT - BOTTOM,
         line: line.collect::<Vec<_>>().join(" "),
-        ticks: (0..4).map(tick).collect(),
+        ticks: ticks(low, high).into_iter().map(|(value, label)| Tick { y: y(value), label }).collect(),
         marks,
         summary,
     })
@@ -103,6 +101,18 @@ pub(crate) fn chart(name: &str, samples: &[Sample]) -> Option<Chart> {
 #[expect(clippy::cast_precision_loss, reason = "at most POINTS_MAX")]
 fn count(points: usize) -> f64 {
     points as f64
+}
+
+/// Three to six round values between the bounds, written with the same number of digits.
+fn ticks(low: f64, high: f64) -> Vec<(f64, String)> {
+    let rough = (high - low) / 6.0;
+    let ten = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|part| part * ten).find(|step| *step >= rough).unwrap_or(rough);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=9")]
+    let decimals = (-step.log10().floor()).clamp(0.0, 9.0) as usize;
+    let first = (low / step).ceil();
+    let values = (0..10_u32).map(|at| (first + f64::from(at)) * step).take_while(|value| *value <= high + step * 1e-9);
+    values.map(|value| (value, format!("{value:.decimals$}"))).collect()
 }
 
 /// Lowest and highest with some air; never the same.
@@ -128,6 +138,14 @@ mod tests {
         assert!(chart.marks.iter().all(|mark| mark.y > TOP && mark.y < HEIGHT - BOTTOM && mark.x >= LEFT));
         assert!(chart.marks[1].y > chart.marks[0].y);
         assert_eq!(chart.summary, "mse over versions 1 to 3: first 5, lowest 4.500, last 4.800");
+    }
+
+    #[test]
+    fn ticks_are_round() {
+        let labels = |low, high| ticks(low, high).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
+        assert_eq!(labels(4.23, 7.25), ["5", "6", "7"]);
+        assert_eq!(labels(0.31, 0.6), ["0.35", "0.40", "0.45", "0.50", "0.55", "0.60"]);
+        assert_eq!(labels(1200.0, 2400.0), ["1200", "1400", "1600", "1800", "2000", "2200", "2400"]);
     }
 
     #[test]

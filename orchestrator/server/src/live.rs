@@ -303,8 +303,7 @@ async fn log(
     let (offset, line) = resumed.unwrap_or((query.offset, query.line));
     let key = edges::key(BuildId(query.build), &query.step, query.attempt);
     let follower = Follower::new(state, key, offset).await?;
-    let painter =
-        Painter { follower, line, style: Style::default(), partial: 0, ready: VecDeque::new(), done: false };
+    let painter = Painter { follower, line, style: Style::default(), partial: 0, ready: VecDeque::new(), done: false };
     Ok(sse(stream::unfold(painter, |mut painter| async move {
         let event = painter.next().await?;
         Some((Ok(event), painter))
@@ -332,8 +331,7 @@ impl Painter {
     async fn jump(&mut self) -> Option<()> {
         let state = &self.follower.state;
         let wanted = Wanted { first: None, count: TAIL_LINES, grows: true };
-        let window =
-            lines::window(&state.own.indexes, state.logs.as_ref(), &self.follower.key, wanted).await.ok()?;
+        let window = lines::window(&state.own.indexes, state.logs.as_ref(), &self.follower.key, wanted).await.ok()?;
         let first = window.lines.first().map_or(window.next_line, |line| line.number);
         let html: Vec<_> = window.lines.into_iter().map(|line| line.html).collect();
         // A single line may be larger than a window; then there is nothing to jump to, and it is sent piece by piece.

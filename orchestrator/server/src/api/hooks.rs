@@ -24,12 +24,7 @@ async fn github(State(state): State<AppState>, headers: HeaderMap, body: Bytes) 
     receive(&state, "github", &headers, body).await
 }
 
-async fn host(
-    State(state): State<AppState>,
-    Path(host): Path<String>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
+async fn host(State(state): State<AppState>, Path(host): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
     receive(&state, &host, &headers, body).await
 }
 

@@ -31,11 +31,7 @@ pub(crate) async fn get(State(state): State<AppState>, Path(name): Path<String>)
 
 /// The pipeline of a name.
 pub(crate) async fn find(state: &AppState, name: &str) -> Result<Pipeline, Failed> {
-    state
-        .catalog
-        .pipeline(name)
-        .await?
-        .ok_or_else(|| Failed::not_found(format!("there is no pipeline named {name:?}")))
+    state.catalog.pipeline(name).await?.ok_or_else(|| Failed::not_found(format!("there is no pipeline named {name:?}")))
 }
 
 /// Adds or replaces a pipeline. The definition is read and checked before anything is kept.
@@ -148,13 +144,7 @@ pub(crate) async fn start(
 }
 
 /// Notes who did what.
-pub(crate) async fn audit(
-    state: &AppState,
-    by: &str,
-    action: &str,
-    subject: &str,
-    reason: &str,
-) -> Result<(), Failed> {
+pub(crate) async fn audit(state: &AppState, by: &str, action: &str, subject: &str, reason: &str) -> Result<(), Failed> {
     let entry = AuditEntry {
         at: haliotis_engine::now(),
         by: by.to_owned(),

@@ -9,6 +9,8 @@ pub(crate) type Point = (f64, f64);
 
 /// Sweeps over all layers while ordering and placing; more change nothing that an eye sees.
 const SWEEPS: usize = 8;
+/// Sweeps while placing: so many that a chain is straight to the eye.
+const PLACING_SWEEPS: usize = 40;
 /// The width a passing edge keeps free.
 const BEND: f64 = 12.0;
 
@@ -176,7 +178,8 @@ impl Layers {
         let mut best = (self.crossings(), self.layers.clone());
         for sweep in 0..SWEEPS {
             let down = sweep % 2 == 0;
-            let ranks: Vec<_> = if down { (1..self.layers.len()).collect() } else { (0..self.layers.len()).rev().collect() };
+            let ranks: Vec<_> =
+                if down { (1..self.layers.len()).collect() } else { (0..self.layers.len()).rev().collect() };
             for rank in ranks {
                 self.sort(rank, down);
             }
@@ -240,7 +243,7 @@ impl Layers {
                 self.centre[*vertex] -= (at - gap) / 2.0;
             }
         }
-        for sweep in 0..SWEEPS {
+        for sweep in 0..PLACING_SWEEPS {
             let ranks: Vec<_> =
                 if sweep % 2 == 0 { (0..self.layers.len()).collect() } else { (0..self.layers.len()).rev().collect() };
             for rank in ranks {
@@ -319,7 +322,8 @@ impl Layers {
             }
             points
         };
-        let across = self.centre.iter().zip(&self.width).map(|(centre, width)| centre + width / 2.0).fold(0.0, f64::max);
+        let across =
+            self.centre.iter().zip(&self.width).map(|(centre, width)| centre + width / 2.0).fold(0.0, f64::max);
         Arranged {
             corners: (0..count).map(corner).collect(),
             routes: edges.iter().zip(&self.chains).map(|((from, to), chain)| (*from, *to, route(chain))).collect(),

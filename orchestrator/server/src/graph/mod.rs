@@ -250,16 +250,8 @@ fn path(points: &[Point], across: bool) -> String {
             let middle = f64::midpoint(py, y);
             ((px, middle), (x, middle))
         };
-        let _ = write!(
-            text,
-            " C {} {} {} {} {} {}",
-            round(a.0),
-            round(a.1),
-            round(b.0),
-            round(b.1),
-            round(x),
-            round(y)
-        );
+        let _ =
+            write!(text, " C {} {} {} {} {} {}", round(a.0), round(a.1), round(b.0), round(b.1), round(x), round(y));
     }
     text
 }
@@ -289,7 +281,9 @@ mod tests {
             if let Some(group) = parent(items, at) {
                 let frame = layout.places[group];
                 assert!(frame.frame && place.x >= frame.x && place.y >= frame.y + GROUP_TITLE - 0.1);
-                assert!(place.x + place.width <= frame.x + frame.width && place.y + place.height <= frame.y + frame.height);
+                assert!(
+                    place.x + place.width <= frame.x + frame.width && place.y + place.height <= frame.y + frame.height
+                );
             }
         }
         for a in 0..items.len() {

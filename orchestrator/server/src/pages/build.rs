@@ -239,7 +239,8 @@ fn row(view: &BuildView, node: &NodeView) -> Row {
         (crate::graph::round(start), crate::graph::round((percent(to) - start).max(0.6)))
     };
     let state = picture::state(view, node);
-    let begun = node.started_at.filter(|_| state != haliotis_engine::NodeState::Skipped);
+    let (started, ended) = picture::times(view, node);
+    let begun = started.filter(|_| state != haliotis_engine::NodeState::Skipped);
     let attempt = (node.attempt > 1).then(|| format!("attempt {}", node.attempt));
     let agent = node.agent.as_ref().map(|agent| format!("on {agent}"));
     let environment = node.environment.as_ref().map(|environment| format!("touches {environment}"));
@@ -250,11 +251,15 @@ fn row(view: &BuildView, node: &NodeView) -> Row {
         badge: badge(state),
         state: state.as_str(),
         uses: if node.kind == NodeKind::Input { "question".to_owned() } else { node.uses.clone() },
-        why: words::why(node, view),
-        took: took(begun, node.ended_at),
+        why: if node.kind == NodeKind::Group {
+            node.message.clone().unwrap_or_default()
+        } else {
+            words::why(node, view)
+        },
+        took: took(begun, ended),
         extra: [attempt, agent, environment].into_iter().flatten().collect::<Vec<_>>().join(" · "),
         queue: node.queued_at.zip(begun).filter(|(queued, begun)| begun.since(*queued) > 0).map(|(a, b)| span(a, b)),
-        run: begun.map(|begun| span(begun, node.ended_at.unwrap_or(end))),
+        run: begun.map(|begun| span(begun, ended.unwrap_or(end))),
     }
 }
 
@@ -282,12 +287,12 @@ fn facts(view: &BuildView) -> Vec<(&'static str, String)> {
         facts.push(("Repository", repo.clone()));
     }
     facts.push(("Definition", source.path.clone()));
-    facts.push(("Asked for", words::iso(view.build.created_at)));
+    facts.push(("Asked for", full(view.build.created_at)));
     if let Some(started) = view.started_at {
-        facts.push(("Began", words::iso(started)));
+        facts.push(("Began", full(started)));
     }
     if let Some(ended) = view.ended_at {
-        facts.push(("Ended", words::iso(ended)));
+        facts.push(("Ended", full(ended)));
     }
     facts
 }
@@ -310,6 +315,11 @@ fn artifact_row(build: BuildId, artifact: ArtifactInfo) -> Artifact {
         digest: words::digest(&artifact.sha256).to_owned(),
         path: artifact.path,
     }
+}
+
+/// `2026-11-22 15:04:05 UTC`.
+fn full(at: Millis) -> String {
+    words::moment(at, at).full
 }
 
 /// `15:04:05` in UTC.

@@ -96,7 +96,9 @@ pub(crate) async fn answer(
         let decision = match field(&fields, "decision") {
             "approved" => Decision::Approved,
             "rejected" => Decision::Rejected,
-            other => return Err(Failed::bad_request(format!("{other:?} is no decision"), "Use one of the two buttons.")),
+            other => {
+                return Err(Failed::bad_request(format!("{other:?} is no decision"), "Use one of the two buttons."));
+            }
         };
         let values = if decision == Decision::Approved { values(specs, &fields) } else { Object::new() };
         let reason = field(&fields, "reason").to_owned();

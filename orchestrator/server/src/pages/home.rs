@@ -103,10 +103,7 @@ async fn home(state: &AppState) -> Result<Home, Failed> {
 }
 
 /// The newest builds of each pipeline, newest first.
-async fn histories(
-    state: &AppState,
-    pipelines: &[Pipeline],
-) -> Result<BTreeMap<String, Vec<BuildSummary>>, Failed> {
+async fn histories(state: &AppState, pipelines: &[Pipeline]) -> Result<BTreeMap<String, Vec<BuildSummary>>, Failed> {
     let mut histories: BTreeMap<String, Vec<BuildSummary>> = BTreeMap::new();
     let newest = BuildFilter { limit: BuildFilter::MAX, ..BuildFilter::default() };
     let newest = state.catalog.builds(&newest).await?;

@@ -2,14 +2,18 @@
 
 use haliotis_engine::{BuildView, NodeState, NodeView};
 use haliotis_flow::NodeKind;
+use haliotis_model::Millis;
 
 use super::took;
 use crate::graph::{Direction, Item, NODES_MAX, layout};
 use crate::words;
 
 /// Sizes of a single node, and the characters of its name that fit.
-const ACROSS: ((f64, f64), usize) = ((176.0, 54.0), 17);
-const DOWN: ((f64, f64), usize) = ((248.0, 54.0), 27);
+const ACROSS: ((f64, f64), usize) = ((190.0, 54.0), 17);
+const DOWN: ((f64, f64), usize) = ((256.0, 54.0), 24);
+/// A picture a little wider than a page is drawn smaller; a much wider one is scrolled.
+const SHRINKS_UP_TO: f64 = 1_750.0;
+const SHRINKS_FROM: f64 = 900.0;
 /// Beyond this the phone's picture is left out: the list below says the same and the page stays light.
 const DOWN_NODES_MAX: usize = 60;
 
@@ -21,6 +25,8 @@ pub(super) struct Picture {
     pub(super) nodes: Vec<Drawn>,
     pub(super) frames: Vec<Drawn>,
     pub(super) edges: Vec<Line>,
+    /// Drawn smaller rather than scrolled.
+    pub(super) shrinks: bool,
 }
 
 /// A node or a frame.
@@ -64,7 +70,7 @@ pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture>
             height: crate::graph::round(place.height),
             state: state.as_str(),
             name: cut(&node.name, if place.frame { fits * 2 } else { fits }),
-            detail: cut(&detail(node, state), fits + 5),
+            detail: cut(&detail(node, state), fits + 3),
             label: label(view, node, state),
             url: words::step_url(view.id, &node.id),
             kind: kind(node.kind),
@@ -77,6 +83,7 @@ pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture>
     let edges = layout.edges.into_iter().map(|edge| Line { passed: passed(edge.from), path: edge.path });
     Some(Picture {
         id: if down { "down" } else { "across" },
+        shrinks: !down && layout.width > SHRINKS_FROM && layout.width < SHRINKS_UP_TO,
         width: layout.width.ceil(),
         height: layout.height.ceil(),
         nodes,
@@ -97,7 +104,8 @@ fn items(view: &BuildView) -> Vec<Item> {
 
 /// A node's state; a group that nothing was said of is what its nodes are.
 pub(super) fn state(view: &BuildView, node: &NodeView) -> NodeState {
-    if node.kind != NodeKind::Group || node.state != NodeState::Pending {
+    let silent = node.started_at.is_none() && matches!(node.state, NodeState::Pending | NodeState::Skipped);
+    if node.kind != NodeKind::Group || !silent {
         return node.state;
     }
     let inner: Vec<_> =
@@ -118,7 +126,18 @@ pub(super) fn state(view: &BuildView, node: &NodeView) -> NodeState {
         NodeState::Success,
         NodeState::Skipped,
     ];
-    worst.into_iter().find(|state| inner.contains(state)).unwrap_or(NodeState::Pending)
+    worst.into_iter().find(|state| inner.contains(state)).unwrap_or(node.state)
+}
+
+/// When a node began and ended; of a group that nothing was said of, what its nodes say.
+pub(super) fn times(view: &BuildView, node: &NodeView) -> (Option<Millis>, Option<Millis>) {
+    if node.kind != NodeKind::Group || node.started_at.is_some() {
+        return (node.started_at, node.ended_at);
+    }
+    let inner = || view.nodes.iter().filter(|inner| inner.group.as_ref() == Some(&node.id));
+    let started = inner().filter_map(|inner| inner.started_at).min();
+    let ended = inner().all(|inner| inner.state.ended());
+    (started, inner().filter_map(|inner| inner.ended_at).max().filter(|_| ended))
 }
 
 fn kind(kind: NodeKind) -> &'static str {
@@ -138,7 +157,8 @@ fn detail(node: &NodeView, state: NodeState) -> String {
     };
     let what = match node.kind {
         NodeKind::Input => "question",
-        _ => node.uses.as_str(),
+        // The family is said by the list below; here the last part is what tells steps apart.
+        _ => node.uses.rsplit('.').next().unwrap_or(""),
     };
     match (time, state) {
         (Some(time), NodeState::Success) if what.is_empty() => time,
@@ -186,10 +206,9 @@ pub(super) fn summary(view: &BuildView) -> String {
     let steps: Vec<_> = view.nodes.iter().filter(|node| node.kind != NodeKind::Group).collect();
     let part = |state: NodeState| {
         let names: Vec<_> = steps.iter().filter(|node| node.state == state).map(|node| node.name.as_str()).collect();
-        let named = matches!(
-            state,
-            NodeState::Failure | NodeState::Interrupted | NodeState::Waiting | NodeState::Running
-        ) && names.len() <= 3;
+        let named =
+            matches!(state, NodeState::Failure | NodeState::Interrupted | NodeState::Waiting | NodeState::Running)
+                && names.len() <= 3;
         match names.len() {
             0 => None,
             count if named => Some(format!("{count} {} ({})", words::word(state).to_lowercase(), names.join(", "))),

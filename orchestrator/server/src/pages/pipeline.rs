@@ -36,6 +36,7 @@ struct PipelinePage {
     open: bool,
     builds: Vec<BuildRow>,
     bars: Vec<Bar>,
+    bars_width: usize,
     summary: String,
     next: Option<String>,
     start_url: String,
@@ -118,6 +119,7 @@ async fn pipeline_page(state: &AppState, name: &str, query: &PipelineQuery) -> R
         from: model.as_ref().map(|build| build.number),
         open: model.is_some() || builds.is_empty(),
         bars: bars(&builds),
+        bars_width: builds.len() * 10,
         summary: summary(&builds),
         next: builds.last().filter(|_| more).map(|last| format!("{url}?before={}", last.id)),
         builds: builds.iter().map(build_row).collect(),
@@ -139,10 +141,7 @@ fn build_row(build: &BuildSummary) -> BuildRow {
 }
 
 /// The address people type: a pipeline and a number.
-pub(crate) async fn by_number(
-    State(state): State<AppState>,
-    Path((name, number)): Path<(String, u32)>,
-) -> Response {
+pub(crate) async fn by_number(State(state): State<AppState>, Path((name, number)): Path<(String, u32)>) -> Response {
     let found = state.catalog.find_build(&name, number).await.map_err(Failed::from);
     let url = found.and_then(|found| {
         let missing = || Failed::not_found(format!("there is no build {name} #{number}"));

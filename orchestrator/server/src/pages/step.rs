@@ -46,6 +46,8 @@ struct StepPage {
     why: String,
     when: Markup,
     took: Markup,
+    /// The word before how long.
+    took_word: &'static str,
     agent: String,
     attempts: Vec<Attempt>,
     neighbours: Vec<Neighbour>,
@@ -100,7 +102,8 @@ async fn step_page(state: &AppState, id: BuildId, query: &StepQuery) -> Result<S
     let here = format!("{}&attempt={attempt}", words::step_url(id, &node.id));
     let path = words::part(&query.path);
     let shown_first = window.lines.first().map_or(1, |line| line.number);
-    let all_shown = window.next_line > window.count;
+    // An unfinished last line is left to the stream.
+    let all_shown = window.next_line + u64::from(!ended) > window.count;
     let stream = format!(
         "/live/log?build={id}&step={path}&attempt={attempt}&offset={}&line={}",
         window.next_offset, window.next_line
@@ -120,6 +123,7 @@ async fn step_page(state: &AppState, id: BuildId, query: &StepQuery) -> Result<S
         why: words::why(node, &view),
         when: node.started_at.map(time).unwrap_or_default(),
         took: took(node.started_at, node.ended_at),
+        took_word: if node.ended_at.is_some() { "took" } else { "for" },
         agent: node.agent.clone().unwrap_or_default(),
         attempts: attempts(&view, node, attempt),
         neighbours: view.nodes.iter().take(NEIGHBOURS).map(|other| neighbour(&view, other, node)).collect(),
@@ -129,12 +133,12 @@ async fn step_page(state: &AppState, id: BuildId, query: &StepQuery) -> Result<S
         marked: query.line.unwrap_or(0),
         count: window.count,
         size: words::bytes(window.total),
-        before: if shown_first > 1 { to_line(shown_first.saturating_sub(LINES - LINES_BEFORE).max(1)) } else { String::new() },
-        after: if all_shown || !window.lines.is_empty() && window.next_line > window.count {
-            String::new()
+        before: if shown_first > 1 {
+            to_line(shown_first.saturating_sub(LINES - LINES_BEFORE).max(1))
         } else {
-            to_line(window.next_line)
+            String::new()
         },
+        after: if all_shown { String::new() } else { to_line(window.next_line) },
         raw_url: format!("/api/v1/builds/{id}/steps/log/raw?step={path}&attempt={attempt}"),
         stream: if ended || !all_shown { String::new() } else { stream },
         url: here,

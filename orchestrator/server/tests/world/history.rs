@@ -58,8 +58,14 @@ pub async fn past(store: &MemoryStore, logs: &FakeLogs, build: NewBuild, approve
             }
         }
         let status = if ended.is_some() { BuildStatus::Ended } else { BuildStatus::Running };
-        let append =
-            Append { build: created.id, after: seq, turn: Turn { at, events, commands, marks }, status, ended, outbox: Vec::new() };
+        let append = Append {
+            build: created.id,
+            after: seq,
+            turn: Turn { at, events, commands, marks },
+            status,
+            ended,
+            outbox: Vec::new(),
+        };
         store.append(vec![append]).await.unwrap().remove(0).unwrap();
         seq += 1;
     }

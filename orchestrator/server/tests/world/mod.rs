@@ -1,10 +1,16 @@
 //! A whole server in one process: the real engine and router over a store in memory, a small language of JSON outlines,
 //! and edges that say what a test tells them to. The demo example runs on it too.
 
-#![allow(dead_code, reason = "each test crate and the example use a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "shared by tests and the example; each uses a part of it"
+)]
 
 pub mod edges;
 pub mod history;
+pub mod http;
 pub mod language;
 
 use std::sync::Arc;
@@ -102,4 +108,30 @@ pub fn object(name: &str, value: impl Into<serde_json::Value>) -> Object {
     let mut object = Object::new();
     object.insert(name.to_owned(), value.into());
     object
+}
+
+/// A pipeline of two steps and a question.
+pub const ASKS: &str = r#"[
+    {"id": "/train", "name": "train", "kind": "step", "uses": "sh", "slot": "", "with": {"outputs": {"mse": 4.7}}},
+    {"id": "/approve", "name": "approve", "kind": "input", "needs": ["/train"], "input": {"message": "Deploy?",
+        "ok": "Deploy", "approvers": ["ada"], "reason_required": true, "binds": {"mse": 4.7}, "digest": "d1a2"}},
+    {"id": "/deploy", "name": "deploy", "kind": "step", "needs": ["/approve"], "uses": "sh"}
+]"#;
+
+impl World {
+    /// Starts a build of a pipeline and returns its id.
+    pub async fn start(&self, name: &str) -> haliotis_model::BuildId {
+        self.state.actions.start_build(name, Object::new(), "ada", None).await.unwrap().id
+    }
+
+    /// Waits until a build stands as `wanted` says.
+    pub async fn until(&self, build: haliotis_model::BuildId, wanted: impl Fn(&haliotis_engine::BuildView) -> bool) {
+        let mut changes = self.engine.changes();
+        let wait = async {
+            while !wanted(&self.engine.view(build).await.unwrap()) {
+                let _ = changes.recv().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), wait).await.expect("the build never stood so");
+    }
 }
