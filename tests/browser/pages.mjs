@@ -29,7 +29,7 @@ for (const group of groups) pages.push(`/models/${encodeURIComponent(group.name)
 if (builds.length) {
   const view = await get(`/api/v1/builds/${builds[0].id}`);
   const node = view.nodes.find((node) => node.attempt > 0);
-  if (node) pages.push(`/builds/${builds[0].id}/step?step=${encodeURIComponent(node.id)}&attempt=1`);
+  if (node) pages.push(`/builds/${builds[0].id}/step?path=${encodeURIComponent(node.id)}`);
 }
 
 const problems = [];

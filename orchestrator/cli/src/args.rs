@@ -55,6 +55,8 @@ pub enum Verb {
     Serve(commands::serve::Serve),
     /// Register, list, start and remove pipelines
     Pipeline(commands::pipeline::Pipeline),
+    /// Store, list and remove credentials
+    Credential(commands::credential::Credential),
     /// List builds, or show one
     Builds(commands::builds::Builds),
     /// Print a build's logs

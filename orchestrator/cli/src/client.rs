@@ -73,11 +73,6 @@ impl Client {
         Some(Self { http, base: base.trim_end_matches('/').to_owned(), user: ctx.user.clone() })
     }
 
-    /// The server's address.
-    pub fn base(&self) -> &str {
-        &self.base
-    }
-
     /// GET, as JSON.
     pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
         self.send(Method::GET, path, query, None).await

@@ -6,8 +6,6 @@ use std::process::ExitCode;
 
 /// Exit codes, part of the interface: scripts rely on them.
 pub mod code {
-    /// All well.
-    pub const SUCCESS: u8 = 0;
     /// A build, a test or a check ended badly.
     pub const FAILED: u8 = 1;
     /// Bad arguments or a pipeline file with errors (clap uses 2 as well).

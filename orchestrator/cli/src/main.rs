@@ -1,5 +1,7 @@
 //! The one binary. The supervisor's verb is answered before anything else is set up, so that it stays small.
 
+#![expect(unreachable_pub, reason = "a binary has no outside; `pub` marks what a module offers the others")]
+
 mod app;
 mod args;
 mod client;

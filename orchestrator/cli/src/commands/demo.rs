@@ -152,9 +152,10 @@ impl Story<'_> {
         self.approve_model(&arn).await?;
         let deploy = self.expect_deploy(&arn).await?;
         phase(self.ctx, 8, "Deploy: staging, and tests that invoke the endpoint");
-        self.until_waiting(deploy).await?;
+        let waiting = WatchOptions { until_input: true, ..WatchOptions::default() };
+        let seen = Watch::new(Arc::clone(&self.app), deploy, waiting).follow(self.ctx).await?;
         phase(self.ctx, 9, "Production: a person approves, the endpoint answers");
-        self.follow(deploy).await?;
+        self.follow_from(deploy, Some(&seen)).await?;
         phase(self.ctx, 10, "Push a changed hyperparameter; build 2 starts by itself");
         self.change().await?;
         let second = self.expect_build(BUILD, 2).await?;
@@ -295,9 +296,17 @@ impl Story<'_> {
 
     /// To a build's end; anything but success ends the demo with the name of the log to read.
     async fn follow(&self, build: BuildId) -> Result<BuildView, Failure> {
-        let view = Watch::new(Arc::clone(&self.app), build, WatchOptions { yes: self.yes, logs: false })
-            .to_end(self.ctx)
-            .await?;
+        self.follow_from(build, None).await
+    }
+
+    /// The same, for a build that was followed before.
+    async fn follow_from(&self, build: BuildId, seen: Option<&BuildView>) -> Result<BuildView, Failure> {
+        let options = WatchOptions { yes: self.yes, ..WatchOptions::default() };
+        let mut watch = Watch::new(Arc::clone(&self.app), build, options);
+        if let Some(seen) = seen {
+            watch = watch.knowing(seen);
+        }
+        let view = watch.follow(self.ctx).await?;
         if view.result == Some(BuildResult::Success) {
             return Ok(view);
         }
@@ -308,18 +317,6 @@ impl Story<'_> {
             view.result.map_or("unknown", BuildResult::as_str),
             view.message.unwrap_or_default()
         )))
-    }
-
-    /// To the first open question, or to the end.
-    async fn until_waiting(&self, build: BuildId) -> Outcome {
-        let mut changes = self.app.engine.changes();
-        loop {
-            let view = self.app.engine.view(build).await?;
-            if view.result.is_some() || view.inputs.iter().any(|input| input.open()) {
-                return Ok(());
-            }
-            let _ = tokio::time::timeout(Duration::from_secs(1), changes.recv()).await;
-        }
     }
 
     fn arn_of(&self, view: &BuildView) -> Result<String, Failure> {

@@ -4,6 +4,7 @@ pub mod abort;
 pub mod approve;
 pub mod builds;
 pub mod completions;
+pub mod credential;
 pub mod demo;
 pub mod doctor;
 pub mod lint;
@@ -63,6 +64,7 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Plan(args) => plan::run(&args, ctx),
         Verb::Serve(args) => serve::run(args, ctx).await,
         Verb::Pipeline(args) => pipeline::run(args, ctx).await,
+        Verb::Credential(args) => credential::run(args, ctx).await,
         Verb::Builds(args) => builds::run(args, ctx).await,
         Verb::Logs(args) => logs::run(args, ctx).await,
         Verb::Approve(args) => approve::run(args, ctx).await,

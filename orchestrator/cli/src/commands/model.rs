@@ -101,7 +101,10 @@ async fn resolve(client: &Client, model: &str) -> Result<String, Failure> {
         .rsplit_once('/')
         .ok_or_else(|| Failure::usage(format!("`{model}` names no version; write GROUP/VERSION or the ARN")))?;
     let packages = packages_of(client, group).await?;
-    let found = packages.iter().find(|package| package["version"].to_string() == version);
+    let number: u64 = version
+        .parse()
+        .map_err(|_| Failure::usage(format!("`{version}` is no version; write GROUP/VERSION or the ARN")))?;
+    let found = packages.iter().find(|package| package["version"].as_u64() == Some(number));
     found.and_then(|package| package["arn"].as_str().map(str::to_owned)).ok_or_else(|| {
         Failure::not_found(format!("there is no version {version} in {group}; `haliotis model list` lists them"))
     })

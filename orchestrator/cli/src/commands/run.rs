@@ -71,8 +71,9 @@ pub async fn run(args: Run, ctx: &Context) -> Outcome {
         program_version: version,
     };
     let created = app.engine.create(build).await.map_err(|error| Failure::world(error.to_string()))?;
-    let watch = Watch::new(Arc::clone(&app), created.id, WatchOptions { yes: args.yes, logs: args.logs });
-    let view = watch.to_end(ctx).await?;
+    let watch =
+        Watch::new(Arc::clone(&app), created.id, WatchOptions { yes: args.yes, logs: args.logs, until_input: false });
+    let view = watch.follow(ctx).await?;
     if ctx.json {
         ctx.print_json(&view);
     }

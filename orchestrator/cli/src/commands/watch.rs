@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use haliotis_engine::{AuditEntry, BuildView, Catalog, InputView, NodeState, NodeView, now};
 use haliotis_flow::NodeKind;
-use haliotis_store::LogBytes;
 use haliotis_model::{Answer, BuildId, Decision, Object, StepId, StepKey};
+use haliotis_store::LogBytes;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::app::App;
@@ -34,6 +34,8 @@ pub struct WatchOptions {
     pub yes: bool,
     /// Print what steps print.
     pub logs: bool,
+    /// Come back as soon as the build waits for a person, without asking.
+    pub until_input: bool,
 }
 
 /// A build being followed.
@@ -63,8 +65,17 @@ impl Watch {
         }
     }
 
+    /// What was shown already is not shown again: for a build followed a second time.
+    #[must_use]
+    pub fn knowing(mut self, view: &BuildView) -> Self {
+        let ended = view.nodes.iter().filter(|node| node.state.ended());
+        self.shown = ended.map(|node| (node.id.clone(), (node.attempt, node.state))).collect();
+        self.said = view.lines.len();
+        self
+    }
+
     /// To the build's end. Ctrl-C asks the build to stop; a second one leaves at once.
-    pub async fn to_end(mut self, ctx: &Context) -> Result<BuildView, Failure> {
+    pub async fn follow(mut self, ctx: &Context) -> Result<BuildView, Failure> {
         let mut changes = self.app.engine.changes();
         let mut interrupts = 0;
         loop {
@@ -75,6 +86,10 @@ impl Watch {
                 return Ok(view);
             }
             if let Some(input) = view.inputs.iter().find(|input| input.open()) {
+                if self.options.until_input {
+                    self.clear();
+                    return Ok(view);
+                }
                 self.answer(ctx, input).await?;
             }
             tokio::select! {
@@ -92,10 +107,6 @@ impl Watch {
     }
 
     async fn picture(&mut self, ctx: &Context, view: &BuildView) {
-        for (_, line) in view.lines.iter().skip(self.said) {
-            self.line(ctx, &format!("  {}", console::style(line).dim().for_stderr()));
-        }
-        self.said = view.lines.len();
         for node in view.nodes.iter().filter(|node| node.kind != NodeKind::Group) {
             if self.options.logs {
                 self.log(ctx, node).await;
@@ -107,6 +118,10 @@ impl Watch {
             self.shown.insert(node.id.clone(), now);
             self.changed(ctx, node).await;
         }
+        for (_, line) in view.lines.iter().skip(self.said) {
+            self.line(ctx, &format!("  {}", console::style(line).dim().for_stderr()));
+        }
+        self.said = view.lines.len();
     }
 
     async fn changed(&mut self, ctx: &Context, node: &NodeView) {
@@ -129,10 +144,14 @@ impl Watch {
         }
     }
 
-    fn finish(&mut self, ctx: &Context, view: &BuildView) {
+    fn clear(&mut self) {
         for (_, spinner) in std::mem::take(&mut self.spinners) {
             spinner.finish_and_clear();
         }
+    }
+
+    fn finish(&mut self, ctx: &Context, view: &BuildView) {
+        self.clear();
         let took = view.ended_at.unwrap_or_else(now).since(view.build.created_at);
         let message = view.message.clone().map(|message| format!(": {message}")).unwrap_or_default();
         ctx.say(format!(
@@ -188,9 +207,7 @@ impl Watch {
         if !self.options.yes && !asked {
             return Ok(());
         }
-        for (_, spinner) in std::mem::take(&mut self.spinners) {
-            spinner.finish_and_clear();
-        }
+        self.clear();
         approve::show(ctx, input);
         let (decision, reason) =
             if self.options.yes { (Decision::Approved, "answered by --yes".to_owned()) } else { ask(&input.input.ok)? };

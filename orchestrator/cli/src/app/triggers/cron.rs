@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use haliotis_engine::cron::Schedule;
-use haliotis_engine::trigger::BuildRequest;
 use haliotis_engine::now;
+use haliotis_engine::trigger::BuildRequest;
 use haliotis_model::{Cause, Millis, Object, TriggerSpec};
 
 use crate::app::App;
