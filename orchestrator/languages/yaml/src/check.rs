@@ -57,7 +57,7 @@ pub(crate) fn references(doc: &Doc, catalog: &Catalog<'_>, problems: &mut Proble
 }
 
 fn check(expr: &Rc<Expr>, place: &Place<'_>, catalog: &Catalog<'_>, problems: &mut Problems) {
-    for reference in &expr.references {
+    for reference in &expr.parsed.references {
         let rest: Vec<&str> = reference.path.iter().skip(1).map(String::as_str).collect();
         let at = expr.place(reference);
         match reference.path[0].as_str() {

@@ -12,7 +12,7 @@ pub const MAX_ALIASES: usize = 50_000;
 /// of 1,000 needs). Ten lines of nested aliases would otherwise stand for 10^9 nodes.
 pub const MAX_EXPANDED: u64 = 1_000_000;
 /// Values that may be copied out of the tree into arguments, over a whole file.
-pub const MAX_COPIED: usize = 500_000;
+pub const MAX_COPIED: usize = 200_000;
 /// Steps of a file, cells of matrices and steps of called files included.
 pub const MAX_STEPS: usize = 20_000;
 /// Cells of one matrix; the same as GitHub's.

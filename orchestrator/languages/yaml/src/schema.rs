@@ -10,7 +10,7 @@ const EXPRESSION: &str = "\\$\\{\\{";
 pub fn json_schema(steps: &[StepSchema]) -> Value {
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://haliotis.dev/schema/pipeline.schema.json",
+        "$id": "urn:haliotis:pipeline",
         "title": "Haliotis pipeline",
         "type": "object",
         "required": ["steps"],

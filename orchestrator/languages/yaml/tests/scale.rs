@@ -66,6 +66,24 @@ fn ten_thousand_steps() {
     }
 }
 
+/// Conditions and arguments with expressions, compiled once however often they stand.
+#[test]
+fn ten_thousand_expressions() {
+    let mut text = "name: many\nparameters: { N: { type: integer, default: 3 } }\nsteps:\n".to_owned();
+    for step in 0..10_000 {
+        let _ = writeln!(
+            text,
+            "  s{step}: {{ if: parameters.N > 2, uses: echo, with: {{ message: \"n ${{{{ parameters.N + 1 }}}}\" }} }}"
+        );
+    }
+    let begun = Instant::now();
+    let mut program = load(&Script::default().build("many", &text)).program;
+    let loaded = begun.elapsed();
+    assert_eq!(program.resume(Millis(0), &[Event::Begun]).len(), 10_000);
+    eprintln!("10,000 expressions: loaded in {loaded:?}, all in {:?}", begun.elapsed());
+    assert!(begun.elapsed().as_millis() < LIMIT_MS, "{:?}", begun.elapsed());
+}
+
 #[test]
 fn a_long_chain_does_not_recurse() {
     let mut text = "name: chain\nsteps:\n  s0: { run: \"false\" }\n".to_owned();

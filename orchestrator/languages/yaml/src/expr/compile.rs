@@ -10,7 +10,7 @@ use haliotis_model::Value;
 use super::budget::{Budget, TOO_MUCH, guard};
 use super::convert::{to_cel, to_json};
 use super::refs::{Walk, depth, plain_path, roots};
-use super::{Code, Expr, Part, Scope, Template};
+use super::{Code, Expr, Parsed, Part, Scope, Template};
 use crate::limits::{MAX_COPIED, MAX_EXPRESSION_BYTES, MAX_EXPRESSION_DEPTH, MAX_EXPRESSION_NESTING};
 use crate::problems::{Problems, suggest};
 use crate::tree::{At, Data, Node};
@@ -49,7 +49,8 @@ static ENV: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 /// Compiles the expressions of one file; the same text is compiled once.
 pub(crate) struct Compiler {
     lines: Vec<String>,
-    cache: BTreeMap<(String, u32, u32), Option<Rc<Expr>>>,
+    /// By the text alone: ten thousand steps with the same condition parse it once.
+    parsed: BTreeMap<String, Rc<Parsed>>,
     copied: usize,
 }
 
@@ -62,7 +63,7 @@ impl Compiler {
         } else {
             Vec::new()
         };
-        Self { lines, cache: BTreeMap::new(), copied: 0 }
+        Self { lines, parsed: BTreeMap::new(), copied: 0 }
     }
 
     /// Any value, expressions inside.
@@ -211,13 +212,24 @@ impl Compiler {
 
     /// One expression. `at` is where its text begins.
     fn expression(&mut self, text: &str, at: At, problems: &mut Problems) -> Option<Rc<Expr>> {
-        let key = (text.to_owned(), at.line, at.column);
-        if let Some(known) = self.cache.get(&key) {
-            return known.clone();
+        let lead = text.chars().take_while(|c| c.is_whitespace()).count();
+        let whole = inside(text, at, lead, text.trim().chars().count());
+        let parsed = match self.parsed.get(text) {
+            Some(known) => Rc::clone(known),
+            None => {
+                let parsed = Rc::new(parse(text, at, whole, problems)?);
+                self.parsed.insert(text.to_owned(), Rc::clone(&parsed));
+                parsed
+            }
+        };
+        for (name, start) in &parsed.functions {
+            if !FUNCTIONS.contains(&name.as_str()) {
+                let help = suggest(name, &FUNCTIONS);
+                let at = inside(text, at, *start, name.chars().count());
+                problems.error("yaml-expression", at, format!("there is no function {name:?}"), help);
+            }
         }
-        let made = compile(text, at, problems).map(Rc::new);
-        self.cache.insert(key, made.clone());
-        made
+        Some(Rc::new(Expr { text: text.into(), file: Rc::clone(&problems.file), at: whole, parsed }))
     }
 }
 
@@ -259,8 +271,7 @@ fn inside(text: &str, at: At, chars: usize, length: usize) -> At {
     At { line, column, length: u32::try_from(length.max(1)).unwrap_or(1) }
 }
 
-fn compile(text: &str, at: At, problems: &mut Problems) -> Option<Expr> {
-    let whole = inside(text, at, text.chars().take_while(|c| c.is_whitespace()).count(), text.trim().chars().count());
+fn parse(text: &str, at: At, whole: At, problems: &mut Problems) -> Option<Parsed> {
     if text.trim().is_empty() {
         let help = "write an expression, as in parameters.Name".to_owned();
         problems.error("yaml-expression", At { length: 2, ..at }, "the expression is empty", help);
@@ -273,7 +284,7 @@ fn compile(text: &str, at: At, problems: &mut Problems) -> Option<Expr> {
         problems.error("yaml-expression", At { length: 1, ..whole }, message, Some("move it into a script".to_owned()));
         return None;
     }
-    let (tree, source) = match ENV.parser().parse_with_source_info(text) {
+    let (mut tree, source) = match ENV.parser().parse_with_source_info(text) {
         Ok(parsed) => parsed,
         Err(errors) => {
             let first = errors.errors.first();
@@ -290,27 +301,8 @@ fn compile(text: &str, at: At, problems: &mut Problems) -> Option<Expr> {
         problems.error("yaml-expression", whole, message, Some("move it into a script".to_owned()));
         return None;
     }
-    Some(finish(text, at, whole, tree, &source, problems))
-}
-
-fn finish(
-    text: &str,
-    at: At,
-    whole: At,
-    mut tree: IdedExpr,
-    source: &cel::common::ast::SourceInfo,
-    problems: &mut Problems,
-) -> Expr {
     let offset = |id: u64| source.offset_for(id).map_or(0, |(start, _)| start as usize);
     let found = Walk::run(&tree, &offset);
-    for (name, start) in &found.functions {
-        if !FUNCTIONS.contains(&name.as_str()) {
-            let help = suggest(name, &FUNCTIONS);
-            let at = inside(text, at, *start, name.chars().count());
-            problems.error("yaml-expression", at, format!("there is no function {name:?}"), help);
-        }
-    }
-    let functions = found.functions.into_iter().map(|(name, _)| name).collect();
     let code = match plain_path(&tree) {
         Some(path) => Code::Path(path),
         None => {
@@ -318,15 +310,7 @@ fn finish(
             Code::Tree(Box::new(tree))
         }
     };
-    let _ = offset;
-    Expr {
-        text: text.into(),
-        file: Rc::clone(&problems.file),
-        at: whole,
-        code,
-        references: found.references,
-        functions,
-    }
+    Some(Parsed { code, references: found.references, functions: found.functions })
 }
 
 impl Expr {
@@ -343,7 +327,7 @@ impl Expr {
     pub(super) fn run(&self, tree: &IdedExpr, scope: &dyn Scope) -> Result<Value, String> {
         let mut context = Context::with_env(Arc::clone(&ENV));
         let steps = self.steps();
-        for root in roots(&self.references) {
+        for root in roots(&self.parsed.references) {
             if let Some(value) = scope.root(root, &steps) {
                 context.add_variable_from_value(root, to_cel(&value));
             }

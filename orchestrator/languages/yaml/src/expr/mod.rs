@@ -29,11 +29,16 @@ pub(crate) struct Expr {
     pub(crate) text: Rc<str>,
     pub(crate) file: Rc<str>,
     pub(crate) at: At,
+    pub(crate) parsed: Rc<Parsed>,
+}
+
+/// What a text means, wherever it stands: the same text is parsed once in a file.
+pub(crate) struct Parsed {
     code: Code,
-    /// What it reads, with places in the file.
+    /// What it reads.
     pub(crate) references: Vec<Reference>,
-    /// The functions it calls that are not operators.
-    pub(crate) functions: BTreeSet<String>,
+    /// The functions it calls that are not operators, with their places in characters.
+    pub(crate) functions: Vec<(String, usize)>,
 }
 
 enum Code {
@@ -68,7 +73,7 @@ pub(crate) struct EvalError(pub(crate) String);
 impl Expr {
     /// The value.
     pub(crate) fn evaluate(&self, scope: &dyn Scope) -> Result<Value, EvalError> {
-        let value = match &self.code {
+        let value = match &self.parsed.code {
             Code::Path(path) => scope.path(path).ok_or_else(|| missing(path, scope)),
             Code::Tree(tree) => self.run(tree, scope),
         };
@@ -93,15 +98,15 @@ impl Expr {
 
     /// The steps it reads.
     pub(crate) fn steps(&self) -> BTreeSet<&str> {
-        let names = self.references.iter().filter(|reference| reference.path[0] == "steps");
+        let names = self.parsed.references.iter().filter(|reference| reference.path[0] == "steps");
         names.filter_map(|reference| reference.path.get(1)).map(String::as_str).collect()
     }
 
     /// It looks at how other steps went, so a failed or skipped one before does not decide for it.
     pub(crate) fn asks_status(&self) -> bool {
         let status = ["always", "failed", "success"];
-        status.iter().any(|name| self.functions.contains(*name))
-            || self.references.iter().any(|reference| {
+        status.iter().any(|name| self.calls(name))
+            || self.parsed.references.iter().any(|reference| {
                 reference.path[0] == "steps" && reference.path.get(2).is_some_and(|field| field == "result")
             })
     }
@@ -113,7 +118,11 @@ impl Expr {
 
     /// It calls `always()`: it runs even when the build was stopped.
     pub(crate) fn asks_always(&self) -> bool {
-        self.functions.contains("always")
+        self.calls("always")
+    }
+
+    fn calls(&self, function: &str) -> bool {
+        self.parsed.functions.iter().any(|(name, _)| name == function)
     }
 }
 

@@ -177,7 +177,7 @@ impl Phase {
             return Decision::Skip(self.reason(verdict));
         }
         let Some(condition) = &step.condition else { return Decision::Run(status) };
-        if condition.references.iter().any(|reference| reference.path[0] == "matrix") {
+        if condition.parsed.references.iter().any(|reference| reference.path[0] == "matrix") {
             // Decided for each cell.
             return Decision::Run(status);
         }

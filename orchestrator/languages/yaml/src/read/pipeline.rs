@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::doc::{Doc, Environment, Named, When};
+use crate::limits::MAX_STEPS;
 use crate::problems::Problems;
 use crate::tree::{self, At, Data, Node};
 
@@ -158,6 +159,10 @@ fn section(
         return;
     }
     for (key, value) in entries(node, "steps", &mut reading.problems) {
+        if steps.len() >= MAX_STEPS {
+            reading.problems.error("yaml-too-large", key.at, format!("more than {MAX_STEPS} steps"), None);
+            return;
+        }
         let id = key.text().unwrap_or_default().to_owned();
         step::check_id(key, "a step", &mut reading.problems);
         if !ids.insert(id.clone()) {

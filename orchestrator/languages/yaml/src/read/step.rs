@@ -254,7 +254,7 @@ fn warn_injection(arguments: &[Named], reading: &mut Reading<'_>) {
     let Some(script) = arguments.iter().find(|argument| argument.name == "script") else { return };
     let mut found = Vec::new();
     script.value.each(&mut |expr| {
-        for reference in &expr.references {
+        for reference in &expr.parsed.references {
             let path = reference.path.iter().map(String::as_str).collect::<Vec<_>>();
             if matches!(path.as_slice(), ["build", "branch", ..] | ["event", ..]) {
                 found.push((expr.place(reference), path.join(".")));
