@@ -53,7 +53,7 @@ impl StepRunner for Deploy {
                 OutputSchema { name: "change-set", doc: "List of {action, resource, type, replacement}." },
                 OutputSchema {
                     name: "previous-parameters",
-                    doc: "The parameters before, by name, for a rollback; null when the stack is new.",
+                    doc: "The parameters before, by name, for a rollback; empty when the stack is new.",
                 },
             ],
             open_outputs: false,
@@ -369,8 +369,13 @@ impl Deployment<'_> {
             ("outputs".to_owned(), stack::outputs(found).into()),
             ("changed".to_owned(), changed.into()),
             ("change-set".to_owned(), changes),
-            ("previous-parameters".to_owned(), self.before["parameters"].clone()),
+            ("previous-parameters".to_owned(), self.previous_parameters()),
         ])
+    }
+
+    /// An empty map for a new stack, so that expressions may ask for its size.
+    fn previous_parameters(&self) -> Value {
+        self.before["parameters"].as_object().cloned().unwrap_or_default().into()
     }
 
     /// The newest event before the execution; without the scratch folder, the newest at the start.

@@ -44,7 +44,7 @@ async fn from_rows_to_an_endpoint_that_answers() {
     let deployed = bed.run("staging", "cloudformation.deploy", stack("staging", arn)).await.outputs;
     assert_eq!((&deployed["status"], &deployed["changed"]), (&json!("CREATE_COMPLETE"), &json!(true)));
     assert_eq!(deployed["outputs"]["EndpointName"], "abalone-staging");
-    assert_eq!(deployed["previous-parameters"], Value::Null);
+    assert_eq!(deployed["previous-parameters"], json!({}));
     let again = bed.run("staging-again", "cloudformation.deploy", stack("staging", arn)).await.outputs;
     assert_eq!((&again["changed"], &again["previous-parameters"]["ModelPackageName"]), (&json!(false), &json!(arn)));
 
@@ -137,8 +137,18 @@ async fn test_the_endpoint(bed: &Bed, preprocess: &Value, arn: &str) {
     let with = json!({"endpoint": "nobody", "data": data});
     let missing = bed.try_run("test-missing", "sagemaker.test-endpoint", with).await.unwrap();
     assert!(missing.message.unwrap().contains("no endpoint nobody"));
-    let input = json!({"input": format!("{data}"), "model-package-arn": arn});
+    transform(bed, &data, arn).await;
+}
+
+async fn transform(bed: &Bed, data: &str, arn: &str) {
+    bed.file("batch/rows.csv", "M,0.4,0.3,0.1,0.25,0.1,0.05,0.07\nF,0.5,0.4,0.15,0.5,0.2,0.1,0.15\n");
+    let scored = bed.run("batch", "sagemaker.transform", json!({"input": "batch", "model-package-arn": arn})).await;
+    let uri = format!("{}/rows.csv.out", scored.outputs["output-uri"].as_str().unwrap());
+    let answers = registry::get_object(&bed.settings, &uri, 1000).await.unwrap();
+    let answers: Vec<f64> = String::from_utf8(answers).unwrap().lines().map(|line| line.parse().unwrap()).collect();
+    assert!(answers.len() == 2 && answers[0] < answers[1], "the larger one must be the older: {answers:?}");
+    let input = json!({"input": data, "model-package-arn": arn});
     // The held-out file begins with the label, which is one column too many: the job must fail and say so.
-    let transform = bed.try_run("transform", "sagemaker.transform", input).await.unwrap();
+    let transform = bed.try_run("batch-labelled", "sagemaker.transform", input).await.unwrap();
     assert_eq!(transform.result, BuildResult::Failure, "{transform:?}");
 }
