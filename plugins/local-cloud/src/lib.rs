@@ -58,6 +58,13 @@ impl LocalCloud {
         &self.sagemaker
     }
 
+    /// Lets go of everything without stopping any process, as a kill would: jobs and endpoints go on under their
+    /// supervisor, stacks stay where they are, and the next [`LocalCloud::open`] over the folder goes on with all.
+    pub fn close(&self) {
+        self.cloudformation.close();
+        self.sagemaker.close();
+    }
+
     /// Every service on one router.
     pub fn router(self: &Arc<Self>) -> axum::Router {
         server::router(Arc::clone(self))

@@ -28,6 +28,7 @@ mod xml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct CloudFormation {
     resources: Arc<dyn Resources>,
     poll: Duration,
     stacks: Mutex<BTreeMap<String, Stack>>,
+    /// Workers stop at their next step.
+    closed: AtomicBool,
     /// One worker at a time for each stack.
     turnstiles: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// For `Arc<Self>` from `&self`: workers outlive the request that starts them.
@@ -96,6 +99,7 @@ impl CloudFormation {
             resources,
             poll,
             stacks: Mutex::new(stacks),
+            closed: AtomicBool::new(false),
             turnstiles: Mutex::new(BTreeMap::new()),
             me: me.clone(),
         });
@@ -137,6 +141,15 @@ impl CloudFormation {
         }
     }
 
+    /// Stops every worker at its next step; the next open over the folder goes on.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
     // ---- the kept stacks
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Stack>> {
@@ -171,7 +184,8 @@ impl CloudFormation {
     /// Changes a stack if the operation is still its own; `false`: it is not.
     fn change(&self, uuid: &str, operation: u64, change: impl Fn(&mut Stack)) -> Result<bool, AwsError> {
         let mut stacks = self.lock();
-        let Some(mut stack) = stacks.get(uuid).filter(|stack| stack.operation == operation).cloned() else {
+        let own = |stack: &&Stack| stack.operation == operation && !self.is_closed();
+        let Some(mut stack) = stacks.get(uuid).filter(own).cloned() else {
             return Ok(false);
         };
         change(&mut stack);

@@ -142,7 +142,8 @@ impl Worker {
 
     /// The stack, while this operation is the stack's own.
     pub(super) fn read(&self) -> Result<Stack, Halt> {
-        self.cloud.stack(&self.uuid).filter(|stack| stack.operation == self.operation).ok_or(Halt::Stopped)
+        let own = |stack: &Stack| stack.operation == self.operation && !self.cloud.is_closed();
+        self.cloud.stack(&self.uuid).filter(own).ok_or(Halt::Stopped)
     }
 
     /// Changes the stack and writes it; tries again while it cannot be written.
