@@ -157,6 +157,16 @@ impl App {
         Ok(Some(haliotis_scm::Credential::from_fields(id, &stored.kind, &stored.fields)?))
     }
 
+    /// Ends this life in order: no endpoint is left serving without its gateway (the next start serves them again), and
+    /// what is on disk goes on at the next start.
+    pub async fn close(&self) {
+        self.engine.stop();
+        if let Some(cloud) = &self.local_cloud {
+            cloud.sagemaker().shut_down().await;
+            cloud.close();
+        }
+    }
+
     /// Nothing is registered and nothing was built.
     pub async fn store_is_empty(&self) -> bool {
         self.store.pipelines().await.is_ok_and(|pipelines| pipelines.is_empty())

@@ -73,7 +73,9 @@ pub async fn run(args: Run, ctx: &Context) -> Outcome {
     let created = app.engine.create(build).await.map_err(|error| Failure::world(error.to_string()))?;
     let watch =
         Watch::new(Arc::clone(&app), created.id, WatchOptions { yes: args.yes, logs: args.logs, until_input: false });
-    let view = watch.follow(ctx).await?;
+    let followed = watch.follow(ctx).await;
+    app.close().await;
+    let view = followed?;
     if ctx.json {
         ctx.print_json(&view);
     }

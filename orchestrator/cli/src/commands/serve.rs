@@ -164,7 +164,7 @@ impl Running {
             () = second => {}
         }
         aborted.abort();
-        self.app.engine.stop();
+        self.app.close().await;
         Address::remove(&self.app.options.dir);
     }
 }

@@ -13,6 +13,7 @@ pub mod dataset;
 mod endpoint;
 mod endpoints;
 mod fleet;
+mod furnish;
 mod image;
 mod invoke;
 mod job;

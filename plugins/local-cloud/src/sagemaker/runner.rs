@@ -80,6 +80,7 @@ impl SageMaker {
                 Ok(())
             })
             .map_err(|error| format!("InternalServerError: {}", error.message))?;
+        self.furnish(job).await?;
         let (store, settings) = (Arc::clone(&self.s3), self.settings.clone());
         let (job, folder) = (job.clone(), self.job_folder(job));
         blocking(move || {
