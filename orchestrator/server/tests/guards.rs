@@ -1,5 +1,7 @@
 //! Who may speak to the server, what a browser may do with its answers, and that looking changes nothing.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod world;
 
 use axum::http::Request;

@@ -31,6 +31,8 @@ pub(crate) struct AgentRow {
     pub(crate) slots: u32,
     /// Steps at work.
     pub(crate) busy: u32,
+    /// Steps granted ahead, which begin as soon as a slot is free.
+    pub(crate) next: u32,
 }
 
 /// All agents with their slots.
@@ -43,11 +45,15 @@ pub(crate) async fn agents(State(state): State<AppState>) -> Result<Json<Vec<Age
 /// All agents and how many of their slots are taken.
 pub(crate) async fn agent_rows(state: &AppState) -> Result<Vec<AgentRow>, Failed> {
     let busy = overview::busy(state).await?;
-    let row = |agent: &haliotis_engine::AgentInfo| AgentRow {
-        name: agent.name.clone(),
-        labels: agent.labels.clone(),
-        slots: agent.slots,
-        busy: busy.get(&agent.name).copied().unwrap_or(0),
+    let row = |agent: &haliotis_engine::AgentInfo| {
+        let granted = busy.get(&agent.name).copied().unwrap_or(0);
+        AgentRow {
+            name: agent.name.clone(),
+            labels: agent.labels.clone(),
+            slots: agent.slots,
+            busy: granted.min(agent.slots),
+            next: granted.saturating_sub(agent.slots),
+        }
     };
     Ok(state.engine.agents().iter().map(row).collect())
 }
@@ -145,7 +151,7 @@ pub(crate) async fn metrics(State(state): State<AppState>) -> Result<impl IntoRe
     gauge("builds_open", "Builds that have not ended.", &open);
     gauge("pipelines", "Registered pipelines.", &one(state.catalog.pipelines().await?.len().to_string()));
     let slots: u32 = state.engine.agents().iter().map(|agent| agent.slots).sum();
-    let busy: u32 = overview::busy(&state).await?.values().sum();
+    let busy: u32 = agent_rows(&state).await?.iter().map(|agent| agent.busy).sum();
     gauge("slots", "Slots of all agents.", &one(slots.to_string()));
     gauge("slots_busy", "Slots with a step at work.", &one(busy.to_string()));
     gauge("live_streams", "Open event streams.", &one(state.own.streams.load(Ordering::Relaxed).to_string()));

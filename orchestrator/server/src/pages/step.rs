@@ -57,7 +57,6 @@ struct StepPage {
     prints: bool,
     lines: Vec<Line>,
     marked: u64,
-    count: u64,
     size: String,
     before: String,
     after: String,
@@ -131,8 +130,7 @@ async fn step_page(state: &AppState, id: BuildId, query: &StepQuery) -> Result<S
         outputs: pairs(&node.outputs),
         prints: !matches!(node.kind, NodeKind::Input | NodeKind::Group) || window.total > 0,
         marked: query.line.unwrap_or(0),
-        count: window.count,
-        size: words::bytes(window.total),
+        size: size(window.count, window.total),
         before: if shown_first > 1 {
             to_line(shown_first.saturating_sub(LINES - LINES_BEFORE).max(1))
         } else {
@@ -144,6 +142,12 @@ async fn step_page(state: &AppState, id: BuildId, query: &StepQuery) -> Result<S
         url: here,
         lines: window.lines,
     })
+}
+
+/// `1 line · 12 B`.
+fn size(lines: u64, bytes: u64) -> String {
+    let noun = if lines == 1 { "line" } else { "lines" };
+    format!("{lines} {noun} · {}", words::bytes(bytes))
 }
 
 fn attempts(view: &BuildView, node: &NodeView, shown: u32) -> Vec<Attempt> {
