@@ -51,7 +51,7 @@ impl CloudFormation {
         let end = if skip == 0 { stack.events.len() } else { skip.min(stack.events.len()) };
         let start = end.saturating_sub(EVENTS_PER_PAGE);
         let page = stack.events[start..end].iter().rev();
-        let next = (start > 0).then(|| tag("NextToken", &start.to_string())).unwrap_or_default();
+        let next = if start > 0 { tag("NextToken", &start.to_string()) } else { String::new() };
         Ok(list("StackEvents", page.map(|event| event_xml(&stack, event))) + &next)
     }
 

@@ -142,10 +142,15 @@ fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Value {
         "true" | "True" | "TRUE" => Value::Bool(true),
         "false" | "False" | "FALSE" => Value::Bool(false),
         _ => match serde_json::from_str::<Value>(text) {
-            Ok(number @ Value::Number(_)) if number.to_string() == text => number,
+            Ok(number @ Value::Number(_)) if spelled_so(&number, text) => number,
             _ => Value::String(text.to_owned()),
         },
     }
+}
+
+fn spelled_so(number: &Value, text: &str) -> bool {
+    let spelling = number.to_string();
+    spelling == text
 }
 
 fn at(span: Span, why: &str) -> AwsError {
