@@ -172,10 +172,14 @@ def invoke():
     answer = runtime.invoke_endpoint(EndpointName="abalone-staging", ContentType="text/csv", Body=body)
     assert answer["InvokedProductionVariant"] == "AllTraffic" and answer["ContentType"].startswith("text/csv"), answer
     scores = [float(line) for line in answer["Body"].read().decode().split()]
-    errors = [float(row.split(",", 1)[0]) - score for row, score in zip(rows, scores, strict=True)]
+    assert len(rows) == len(scores), (len(rows), len(scores))
+    errors = [float(row.split(",", 1)[0]) - score for row, score in zip(rows, scores)]
     error = refused("ModelError", runtime.invoke_endpoint, EndpointName="abalone-staging", ContentType="text/csv", Body="1,2\n")
     assert error.response["OriginalStatusCode"] == 400 and "feature size" in error.response["OriginalMessage"], error.response
     refused("ValidationError", runtime.invoke_endpoint, EndpointName="absent", ContentType="text/csv", Body="1")
+    with urllib.request.urlopen(f"{os.environ['AWS_ENDPOINT_URL']}/_haliotis/endpoints") as answer:
+        (endpoint,) = json.load(answer)["endpoints"]
+    assert endpoint["variants"] == [{"name": "AllTraffic", "invocations": 2, "errors": 1}], endpoint
     return sum(e * e for e in errors) / len(errors)
 
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::bed::{Bed, XGBOOST, csv, processing, training};
+use crate::processes::{NoNamespaces, TestProcesses};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_processing_job_sees_the_contract_and_its_outputs_are_stored() {
@@ -164,4 +165,18 @@ async fn xgboost_refuses_what_the_real_one_refuses() {
     }
     let image = bed.refused("CreateTrainingJob", training("other", "registry.example/pytorch:2")).await;
     assert!(image.contains("no runtime for the image registry.example/pytorch:2"), "{image}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_refuses_namespaces_is_told_how_to_allow_them() {
+    let mut bed = Bed::new().await;
+    assert!(bed.cloud.capabilities().await.namespaces.is_some(), "this test machine allows namespaces");
+    bed.reopen_with(std::sync::Arc::new(NoNamespaces(TestProcesses::default()))).await;
+    let script = bed.put("code/script.py", "print('never')");
+    bed.call("CreateProcessingJob", processing("refused", &script)).await;
+    let job = bed.ended("Processing", "refused").await;
+    let reason = job["FailureReason"].as_str().unwrap();
+    assert!(reason.starts_with("InternalServerError: this host lets us make no mount namespace"), "{reason}");
+    assert!(reason.contains("sysctl -w user.max_user_namespaces") && reason.contains("util-linux"), "{reason}");
+    assert!(bed.cloud.capabilities().await.explanation.contains("Operation not permitted"));
 }

@@ -23,7 +23,7 @@ struct Child {
 }
 
 impl TestProcesses {
-    /// Forgets how a process ended, as a machine that went down does.
+    /// A running process by a part of its key.
     pub(crate) fn pid(&self, part_of_key: &str) -> Option<i32> {
         let known = self.known.lock().unwrap();
         known.iter().find(|(key, child)| key.contains(part_of_key) && child.exit.borrow().is_none()).map(|(_, c)| c.pid)
@@ -94,5 +94,31 @@ impl Processes for TestProcesses {
 
     async fn forget(&self, key: &str) -> Result<(), ProcessError> {
         self.known.lock().unwrap().remove(key).map(|_| ()).ok_or_else(|| ProcessError::Unknown(key.to_owned()))
+    }
+}
+
+/// A host without `unshare`, as one that allows no namespaces.
+pub(crate) struct NoNamespaces(pub(crate) TestProcesses);
+
+#[async_trait]
+impl Processes for NoNamespaces {
+    async fn spawn(&self, key: &str, spec: ProcessSpec) -> Result<(), ProcessError> {
+        let program = spec.argv[0].clone();
+        if program == "unshare" {
+            return Err(ProcessError::Start { program, reason: "Operation not permitted".to_owned() });
+        }
+        self.0.spawn(key, spec).await
+    }
+
+    async fn wait(&self, key: &str) -> Result<Exit, ProcessError> {
+        self.0.wait(key).await
+    }
+
+    async fn kill(&self, key: &str, grace_ms: u64) -> Result<(), ProcessError> {
+        self.0.kill(key, grace_ms).await
+    }
+
+    async fn forget(&self, key: &str) -> Result<(), ProcessError> {
+        self.0.forget(key).await
     }
 }

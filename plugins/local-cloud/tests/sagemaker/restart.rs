@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use haliotis_local_cloud::sagemaker::SageMaker;
-use haliotis_local_cloud::{Config, s3};
 use serde_json::{Value, json};
 
-use crate::bed::{Bed, SKLEARN, processing, python_env, text};
+use crate::bed::{Bed, SKLEARN, processing, text};
 use crate::processes::TestProcesses;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -57,27 +55,15 @@ async fn a_restart_at_any_moment_leads_to_the_same_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_went_down_with_the_machine_fails() {
-    let bed = Bed::new().await;
+    let mut bed = Bed::new().await;
     let script = bed.put("code/script.py", "import time; print('began', flush=True); time.sleep(600)");
     bed.call("CreateProcessingJob", processing("down", &script)).await;
     while !bed.log("processing", "down").contains("began") {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    bed.cloud.close();
-    // Another machine's supervisor: the job's folder and record are there, its process is started anew under the key,
-    // so what we look at is that a lost process is told of. `Lost` comes from a supervisor that knows the key.
-    let lost = std::sync::Arc::new(LosesAll(TestProcesses::default()));
-    let store = std::sync::Arc::new(s3::Store::open(bed.folder.path().join("s3")).unwrap());
-    let config = Config::new(bed.folder.path(), python_env().await, lost);
-    let cloud = SageMaker::open(&config, store).await.unwrap();
-    let mut answer = Value::Null;
-    for _ in 0..200 {
-        answer = cloud.call("DescribeProcessingJob", json!({"ProcessingJobName": "down"})).await.unwrap();
-        if answer["ProcessingJobStatus"] == "Failed" {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    // The machine comes back: its supervisor knows the key, and that the process is gone.
+    bed.reopen_with(std::sync::Arc::new(LosesAll(TestProcesses::default()))).await;
+    let answer = bed.ended("Processing", "down").await;
     assert!(answer["FailureReason"].as_str().unwrap().starts_with("InternalServerError: the machine"), "{answer}");
 }
 
