@@ -14,6 +14,10 @@ const DOWN: ((f64, f64), usize) = ((256.0, 54.0), 24);
 /// A picture a little wider than a page is drawn smaller; a much wider one is scrolled.
 const SHRINKS_UP_TO: f64 = 1_750.0;
 const SHRINKS_FROM: f64 = 900.0;
+/// The same where two nodes stand side by side on a phone.
+const DOWN_NARROW: ((f64, f64), usize) = ((148.0, 54.0), 11);
+/// A phone shows so much without scrolling, the page's edges and a little shrinking counted.
+const PHONE: f64 = 400.0;
 /// Beyond this the phone's picture is left out: the list below says the same and the page stays light.
 const DOWN_NODES_MAX: usize = 60;
 
@@ -58,8 +62,14 @@ pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture>
     if view.nodes.is_empty() || view.nodes.len() > limit {
         return None;
     }
-    let (size, fits) = if down { DOWN } else { ACROSS };
-    let layout = layout(&items(view), direction, size);
+    let items = items(view);
+    let (size, mut fits) = if down { DOWN } else { ACROSS };
+    let mut layout = layout(&items, direction, size);
+    if down && layout.width > PHONE {
+        fits = DOWN_NARROW.1;
+        layout = crate::graph::layout(&items, direction, DOWN_NARROW.0);
+    }
+    let shrinks = if down { layout.width < PHONE } else { layout.width > SHRINKS_FROM && layout.width < SHRINKS_UP_TO };
     let (mut nodes, mut frames) = (Vec::new(), Vec::new());
     for (node, place) in view.nodes.iter().zip(&layout.places) {
         let state = state(view, node);
@@ -83,7 +93,7 @@ pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture>
     let edges = layout.edges.into_iter().map(|edge| Line { passed: passed(edge.from), path: edge.path });
     Some(Picture {
         id: if down { "down" } else { "across" },
-        shrinks: !down && layout.width > SHRINKS_FROM && layout.width < SHRINKS_UP_TO,
+        shrinks,
         width: layout.width.ceil(),
         height: layout.height.ceil(),
         nodes,
