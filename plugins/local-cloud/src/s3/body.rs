@@ -244,6 +244,43 @@ mod tests {
     }
 
     #[test]
+    fn signed_chunks_of_the_documented_example() {
+        // The chunked upload of the SigV4 documentation for S3: its published key, seed and chunk signatures.
+        let scope = "20130524/us-east-1/s3/aws4_request";
+        let mut key = b"AWS4wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_vec();
+        for part in scope.split('/') {
+            key = hmac(&key, part.as_bytes());
+        }
+        let previous = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9";
+        let chunks = [
+            (65536, "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648"),
+            (1024, "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497"),
+            (0, "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9"),
+        ];
+        let check = |letter: &str| {
+            let frame = |(size, signature): (usize, &str)| {
+                format!("{size:x};chunk-signature={signature}\r\n{}\r\n", letter.repeat(size))
+            };
+            let body: String = chunks.into_iter().map(frame).collect();
+            let signer = ChunkSigner {
+                key: key.clone(),
+                timestamp: "20130524T000000Z".to_owned(),
+                scope: scope.to_owned(),
+                previous: previous.to_owned(),
+            };
+            let mut decoder = Decoder::new(Framing::Chunked { signed: true }, Some(signer));
+            let mut size = 0;
+            decoder.feed(body.as_bytes(), &mut |bytes| {
+                size += bytes.len();
+                Ok(())
+            })?;
+            decoder.finish().map(|()| size)
+        };
+        assert_eq!(check("a").unwrap(), 66560);
+        assert_eq!(check("b").unwrap_err().code, "SignatureDoesNotMatch");
+    }
+
+    #[test]
     fn broken_frames_are_refused() {
         let bodies: [&[u8]; 5] =
             [b"5\r\nhel", b"zz\r\n", b"5\r\nhelloxx\r\n0\r\n\r\n", b"5\r\nhello\r\n", b"0\r\n\r\nmore"];
