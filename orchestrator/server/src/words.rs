@@ -14,6 +14,9 @@ const DIGEST_DIGITS: usize = 12;
 /// A value longer than this is cut on a page; the API has all of it.
 const VALUE_CHARS: usize = 400;
 
+/// In a build of more nodes the ones that a node waits for are counted and not looked up: each look-up walks all nodes.
+const NAMED_UP_TO: usize = 1_000;
+
 /// Where a build of a list stands, in the words of nodes.
 pub(crate) fn state_of(build: &BuildSummary) -> NodeState {
     standing(build.status, build.result)
@@ -227,6 +230,10 @@ pub(crate) fn why(node: &NodeView, view: &BuildView) -> String {
         return message.clone();
     }
     match node.state {
+        NodeState::Pending if view.nodes.len() > NAMED_UP_TO => match node.needs.len() {
+            0 => String::new(),
+            count => format!("Waits for some of the {count} steps before it"),
+        },
         NodeState::Pending => {
             let open = view.nodes.iter().filter(|other| node.needs.contains(&other.id) && !other.state.ended());
             let names: Vec<_> = open.map(|other| other.name.as_str()).collect();

@@ -19,7 +19,7 @@ use crate::words;
 /// Lines of the journal on its page; the text has them all.
 const JOURNAL_LINES: usize = 2_000;
 /// Rows of a list on this page; the API has them all.
-const ROWS_MAX: usize = 2_000;
+const ROWS_MAX: usize = 500;
 
 #[derive(Template)]
 #[template(path = "build.html")]

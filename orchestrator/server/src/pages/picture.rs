@@ -80,7 +80,7 @@ pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture>
             height: crate::graph::round(place.height),
             state: state.as_str(),
             name: cut(&node.name, if place.frame { fits * 2 } else { fits }),
-            detail: cut(&detail(node, state), fits + 3),
+            detail: short(detail(node, state), fits + 3),
             label: label(view, node, state),
             url: words::step_url(view.id, &node.id),
             kind: kind(node.kind),
@@ -196,6 +196,14 @@ fn cut(text: &str, fits: usize) -> String {
     match text.char_indices().nth(fits) {
         Some(_) => text.chars().take(fits - 1).chain(['…']).collect(),
         None => text.to_owned(),
+    }
+}
+
+/// Where the whole does not fit, what comes first is what matters.
+fn short(detail: String, fits: usize) -> String {
+    match detail.split_once(" · ") {
+        Some((first, _)) if detail.chars().count() > fits => cut(first, fits),
+        _ => cut(&detail, fits),
     }
 }
 
