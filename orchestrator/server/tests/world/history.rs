@@ -61,7 +61,7 @@ pub async fn past(store: &MemoryStore, logs: &FakeLogs, build: NewBuild, approve
         let append = Append {
             build: created.id,
             after: seq,
-            turn: Turn { at, events, commands, marks },
+            turn: Turn { at, events, commands, marks }.into(),
             status,
             ended,
             outbox: Vec::new(),
