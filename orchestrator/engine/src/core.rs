@@ -24,9 +24,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use haliotis_flow::{Command, Event, Language};
+use haliotis_flow::{Command, Definition, Diagnostic, Event, Language};
 use haliotis_model::{
-    Answer, BuildId, BuildResult, Decision, Millis, NewBuild, StepId, StepKey, StepOutput, StepSchema, Value,
+    Answer, BuildId, BuildResult, Decision, Millis, NewBuild, Source, StepId, StepKey, StepOutput, StepSchema, Value,
 };
 
 use crate::drive::{Drive, Stand};
@@ -179,6 +179,15 @@ impl Core {
     /// One line per problem.
     pub fn load(&self, id: BuildId, build: &NewBuild) -> Result<haliotis_flow::Loaded, Vec<String>> {
         load(&self.languages, &self.schemas, id, build)
+    }
+
+    /// What a source says of its pipeline.
+    ///
+    /// # Errors
+    /// All problems of the source.
+    pub fn inspect(&self, source: &Source) -> Result<Definition, Vec<Diagnostic>> {
+        let language = self.languages.iter().find(|language| language.name() == source.language);
+        language.map_or_else(|| Ok(Definition::default()), |language| language.inspect(source, &self.schemas))
     }
 
     fn input(&mut self, now: Millis, input: Input, effects: &mut Vec<Effect>) {
@@ -507,10 +516,11 @@ impl Core {
     fn send(&mut self, turns: BTreeMap<BuildId, (Turn, Vec<Effect>)>, effects: &mut Vec<Effect>) {
         for (id, (turn, held)) in turns {
             let Some(drive) = self.builds.get_mut(&id) else { continue };
+            let turn = Arc::new(turn);
             let append = Append {
                 build: id,
                 after: drive.seq,
-                turn: turn.clone(),
+                turn: Arc::clone(&turn),
                 status: drive.status(),
                 ended: drive.ended.clone(),
                 outbox: outbox(drive),

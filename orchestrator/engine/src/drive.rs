@@ -56,7 +56,7 @@ pub(crate) struct Drive {
     /// The last turn committed or on its way to disk.
     pub(crate) seq: Seq,
     /// The turn on its way to disk, and what is held back until it is there.
-    pub(crate) in_flight: Option<(Turn, Vec<Effect>)>,
+    pub(crate) in_flight: Option<(Arc<Turn>, Vec<Effect>)>,
     /// What the next turn will tell the program.
     pub(crate) events: Vec<Event>,
     /// What the next turn will note, and what follows once that turn is on disk.

@@ -35,6 +35,7 @@ pub(crate) enum Message {
     Ask(Ask, oneshot::Sender<Result<(), RefusedAnswer>>),
     Handle { key: StepKey, handle: Value, done: oneshot::Sender<Result<(), RefusedAnswer>> },
     View(BuildId, oneshot::Sender<Option<BuildView>>),
+    Inspect(Box<Source>, oneshot::Sender<Result<Definition, Vec<Diagnostic>>>),
     Stop,
 }
 
@@ -233,6 +234,19 @@ impl Engine {
         language.map_or_else(|| Ok(Definition::default()), |language| language.inspect(source, &self.0.schemas))
     }
 
+    /// The same on the engine's thread, where a build made of this source next need not read it again.
+    ///
+    /// # Errors
+    /// All problems of the source.
+    pub async fn prepare(&self, source: &Source) -> Result<Definition, Vec<Diagnostic>> {
+        let (reply, definition) = oneshot::channel();
+        let _ = self.0.messages.send(Message::Inspect(Box::new(source.clone()), reply));
+        match definition.await {
+            Ok(definition) => definition,
+            Err(_) => self.inspect(source),
+        }
+    }
+
     /// The language of a name.
     pub fn language(&self, name: &str) -> Option<Arc<dyn Language>> {
         self.0.languages.iter().find(|language| language.name() == name).cloned()
@@ -320,6 +334,9 @@ fn run(mut core: Core, mut inbox: mpsc::UnboundedReceiver<Message>, outside: &Ou
                     }
                     Message::Handle { key, handle, done } => inputs.push(Input::Handle(key, handle, tickets.add(done))),
                     Message::View(build, reply) => views.push((build, reply)),
+                    Message::Inspect(source, reply) => {
+                        let _ = reply.send(core.inspect(&source));
+                    }
                     Message::Stop => return,
                 }
             }

@@ -7,6 +7,7 @@
 //! can never both advance a build.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use haliotis_flow::{Command, Event};
@@ -63,8 +64,8 @@ pub struct Append {
     pub build: BuildId,
     /// The turn this one follows: the fence.
     pub after: Seq,
-    /// The turn.
-    pub turn: Turn,
+    /// The turn; shared, since a large one is not copied on its way to disk.
+    pub turn: Arc<Turn>,
     /// The build's state after it, for lists.
     pub status: BuildStatus,
     /// Set by the last turn.

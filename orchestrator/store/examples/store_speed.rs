@@ -173,7 +173,7 @@ fn append(build: BuildId, after: u64, steps: u64) -> Append {
         })
         .unzip();
     let turn = Turn { at: Millis(1_700_000_000_000), events, commands, marks: Vec::new() };
-    Append { build, after, turn, status: BuildStatus::Running, ended: None, outbox: Vec::new() }
+    Append { build, after, turn: turn.into(), status: BuildStatus::Running, ended: None, outbox: Vec::new() }
 }
 
 fn new_build(pipeline: &str) -> NewBuild {

@@ -123,7 +123,7 @@ impl State {
             return Err(JournalError::Fenced { build, expected: append.after });
         }
         let at = append.turn.at;
-        kept.turns.push(append.turn);
+        kept.turns.push((*append.turn).clone());
         kept.summary.status = append.status;
         if let Some((result, message)) = append.ended {
             kept.summary.result = Some(result);

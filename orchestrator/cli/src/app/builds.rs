@@ -66,7 +66,7 @@ impl App {
             return Err(BuildError::Disabled(name.clone()));
         }
         let source = self.source_of(&pipeline, request.commit.clone()).await?;
-        let parameters = match self.engine.inspect(&source) {
+        let parameters = match self.engine.prepare(&source).await {
             Ok(definition) => {
                 let mut given = request.parameters.clone();
                 // An event may fill a parameter that the definition of this commit no longer has.

@@ -42,16 +42,15 @@ pub struct Run {
 /// Runs to the end; exit code 0, 1 or 5 as the build ended.
 pub async fn run(args: Run, ctx: &Context) -> Outcome {
     let source = source::read(&args.file)?;
-    let definition =
-        lint::inspect(&source).map_err(|diagnostics| lint::refuse(ctx, &args.file, &source, &diagnostics))?;
+    let app = App::open(options(&args, ctx)?).await?;
+    // On the engine's thread, which then need not read the file again.
+    let definition = app.engine.prepare(&source).await;
+    let definition = definition.map_err(|diagnostics| lint::refuse(ctx, &args.file, &source, &diagnostics))?;
     lint::show(ctx, &definition.warnings, &lint::texts(&source));
     let resolved = parameters::resolve(&definition.parameters, &parameters::parse(&args.parameters)?)?;
     let workspace = args.workspace.clone().unwrap_or_else(|| source::root_of(&args.file));
     let workspace = std::path::absolute(&workspace)?;
-    let options = options(&args, ctx)?;
-    let uses_cloud = uses_cloud(&definition.outline);
-    let app = App::open(options).await?;
-    if uses_cloud {
+    if uses_cloud(&definition.outline) {
         ctx.say(format!("cloud: {}", cloud_line(&app)));
         python::ensure(&app, ctx).await?;
     }

@@ -48,6 +48,8 @@ pub struct Watch {
     said: usize,
     spinners: BTreeMap<StepId, ProgressBar>,
     progress: MultiProgress,
+    /// Lines of the picture being made; written at once, since a build may end thousands of steps between two pictures.
+    lines: String,
 }
 
 impl Watch {
@@ -62,6 +64,7 @@ impl Watch {
             said: 0,
             spinners: BTreeMap::new(),
             progress: MultiProgress::new(),
+            lines: String::new(),
         }
     }
 
@@ -109,7 +112,7 @@ impl Watch {
     async fn picture(&mut self, ctx: &Context, view: &BuildView) {
         for node in view.nodes.iter().filter(|node| node.kind != NodeKind::Group) {
             if self.options.logs {
-                self.log(ctx, node).await;
+                self.log(node).await;
             }
             let now = (node.attempt, node.state);
             if self.shown.get(&node.id) == Some(&now) {
@@ -119,9 +122,10 @@ impl Watch {
             self.changed(ctx, node).await;
         }
         for (_, line) in view.lines.iter().skip(self.said) {
-            self.line(ctx, &format!("  {}", console::style(line).dim().for_stderr()));
+            self.line(&format!("  {}", console::style(line).dim().for_stderr()));
         }
         self.said = view.lines.len();
+        self.write(ctx);
     }
 
     async fn changed(&mut self, ctx: &Context, node: &NodeView) {
@@ -129,9 +133,9 @@ impl Watch {
             if let Some(spinner) = self.spinners.remove(&node.id) {
                 spinner.finish_and_clear();
             }
-            self.line(ctx, &show::node_line(node, now()));
+            self.line(&show::node_line(node, now()));
             if node.state == NodeState::Failure && !self.options.logs {
-                self.tail(ctx, node).await;
+                self.tail(node).await;
             }
         } else if node.state == NodeState::Running && !ctx.plain && self.spinners.len() < MOST_SPINNERS {
             let bar = self.progress.add(ProgressBar::new_spinner());
@@ -163,8 +167,19 @@ impl Watch {
         ));
     }
 
-    /// A line that the moving ones do not overwrite.
-    fn line(&self, ctx: &Context, text: &str) {
+    /// A line for this picture.
+    fn line(&mut self, text: &str) {
+        self.lines.push_str(text);
+        self.lines.push('\n');
+    }
+
+    /// Writes the picture's lines where the moving ones do not overwrite them.
+    fn write(&mut self, ctx: &Context) {
+        let lines = std::mem::take(&mut self.lines);
+        if lines.is_empty() {
+            return;
+        }
+        let text = lines.trim_end_matches('\n');
         if self.spinners.is_empty() {
             ctx.say(text);
         } else {
@@ -172,7 +187,7 @@ impl Watch {
         }
     }
 
-    async fn log(&mut self, ctx: &Context, node: &NodeView) {
+    async fn log(&mut self, node: &NodeView) {
         let name = node.id.as_str().trim_start_matches('/');
         for attempt in 1..=node.attempt {
             let key = StepKey { build: self.build, step: node.id.clone(), attempt };
@@ -186,19 +201,19 @@ impl Watch {
                 bytes.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1)
             };
             for line in String::from_utf8_lossy(&bytes[..end]).lines() {
-                self.line(ctx, &format!("{} {line}", console::style(format!("{name} │")).dim().for_stderr()));
+                self.line(&format!("{} {line}", console::style(format!("{name} │")).dim().for_stderr()));
             }
             self.offsets.insert(key, offset + end as u64);
         }
     }
 
-    async fn tail(&self, ctx: &Context, node: &NodeView) {
+    async fn tail(&mut self, node: &NodeView) {
         let key = StepKey { build: self.build, step: node.id.clone(), attempt: node.attempt };
         let Ok(LogBytes { bytes, .. }) = self.app.logs.tail(&key, TAIL_BYTES).await else { return };
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<_> = text.lines().collect();
         for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
-            self.line(ctx, &format!("    {line}"));
+            self.line(&format!("    {line}"));
         }
     }
 

@@ -37,7 +37,7 @@ fn new_build(text: &str) -> NewBuild {
 
 fn append(build: BuildId, after: u64) -> Append {
     let turn = Turn { at: Millis(2), ..Turn::default() };
-    Append { build, after, turn, status: BuildStatus::Running, ended: None, outbox: Vec::new() }
+    Append { build, after, turn: turn.into(), status: BuildStatus::Running, ended: None, outbox: Vec::new() }
 }
 
 fn sql(text: &'static str) -> Statement {

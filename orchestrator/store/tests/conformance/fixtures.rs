@@ -56,7 +56,7 @@ pub(crate) fn turn(number: u64) -> Turn {
 
 /// The append of turn `after + 1`; the build goes on.
 pub(crate) fn append(build: BuildId, after: u64) -> Append {
-    Append { build, after, turn: turn(after + 1), status: BuildStatus::Running, ended: None, outbox: Vec::new() }
+    Append { build, after, turn: turn(after + 1).into(), status: BuildStatus::Running, ended: None, outbox: Vec::new() }
 }
 
 /// The same as the build's last.

@@ -11,6 +11,7 @@ mod step;
 mod triggers;
 mod with;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -56,13 +57,40 @@ pub(crate) struct Reading<'a> {
 }
 
 /// A source read whole, with the files it calls.
+#[derive(Clone)]
 pub(crate) struct Read {
     pub(crate) doc: Rc<Doc>,
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
-/// Reads a source and the files it calls.
+/// The source read last on this thread, the step kinds it was read with, and what came of it. A build's source is
+/// inspected (parameters, triggers) and then loaded, on the engine's thread both times; a large one takes long enough to
+/// read that doing it twice shows.
+struct Last {
+    source: Source,
+    kinds: Vec<String>,
+    read: Read,
+}
+
+thread_local! {
+    static LAST: RefCell<Option<Last>> = const { RefCell::new(None) };
+}
+
+/// Reads a source and the files it calls; the same source again at no cost.
 pub(crate) fn read(source: &Source, catalog: &Catalog<'_>) -> Result<Read, Vec<Diagnostic>> {
+    let kinds: Vec<String> = catalog.kinds.keys().map(|kind| (*kind).to_owned()).collect();
+    let known = LAST.with_borrow(|last| {
+        last.as_ref().filter(|last| last.source == *source && last.kinds == kinds).map(|last| last.read.clone())
+    });
+    if let Some(read) = known {
+        return Ok(read);
+    }
+    let read = read_anew(source, catalog)?;
+    LAST.set(Some(Last { source: source.clone(), kinds, read: read.clone() }));
+    Ok(read)
+}
+
+fn read_anew(source: &Source, catalog: &Catalog<'_>) -> Result<Read, Vec<Diagnostic>> {
     let mut library = Library { source, catalog, found: Vec::new(), failed: false, path: Vec::new(), steps: 0 };
     let doc = library.file(&source.path, &source.text);
     match doc {
