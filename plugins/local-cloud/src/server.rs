@@ -63,6 +63,7 @@ async fn front(State(cloud): State<Arc<LocalCloud>>, request: Request) -> Respon
     if let Err(error) = check_host(request.headers(), &uri) {
         return s3_error(&error, &request_id, &uri, &method);
     }
+    let closes = expects_continue_of_nothing(request.headers());
     let claim = Claim::parse(request.headers(), &uri);
     let service = claim.as_ref().ok().and_then(Option::as_ref).map(|claim| claim.service.clone());
     let protocol = protocol(&request, service.as_deref());
@@ -80,7 +81,17 @@ async fn front(State(cloud): State<Arc<LocalCloud>>, request: Request) -> Respon
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         response.headers_mut().insert(id_header, value);
     }
+    if closes {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     response
+}
+
+/// An empty body is never asked for with `100 Continue`; an older boto3 (seen with 1.40) then waits for ever on the next request over
+/// the same connection, so there must be none.
+fn expects_continue_of_nothing(headers: &HeaderMap) -> bool {
+    let is_empty = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length.as_bytes() == b"0");
+    is_empty && headers.contains_key(header::EXPECT)
 }
 
 /// A page of another origin that was resolved to this machine must not drive the local cloud.
