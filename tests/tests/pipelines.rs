@@ -1,5 +1,7 @@
 //! The pipelines that ship: each is linted, planned and run, alone, without a server, on the local cloud.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::path::PathBuf;
 
 use haliotis_tests::{Done, House, root};
@@ -42,7 +44,10 @@ fn abalone_runs_alone_and_is_deployed() {
     let arn = register["outputs"]["arn"].as_str().unwrap().to_owned();
     assert!(arn.ends_with(":model-package/abalone/1"), "{arn}");
     // A model that nobody approved is not deployed.
-    let refused = run_from_root(&house, &["run", "pipelines/abalone/deploy.yaml", "--yes", "-p", &format!("ModelPackageArn={arn}")]);
+    let refused = run_from_root(
+        &house,
+        &["run", "pipelines/abalone/deploy.yaml", "--yes", "-p", &format!("ModelPackageArn={arn}")],
+    );
     assert_eq!(refused.code, 1, "{}", refused.stderr);
     assert!(refused.stderr.contains("Approved"), "{}", refused.stderr);
     let data = house.data().join("run");
@@ -51,10 +56,13 @@ fn abalone_runs_alone_and_is_deployed() {
     server.wait_for("answers at", std::time::Duration::from_secs(60));
     house.run(&["model", "approve", "abalone/1", "--reason", "within its bound", "--data-dir", data]).expect(0);
     server.stop();
-    let deployed =
-        run_from_root(&house, &["run", "pipelines/abalone/deploy.yaml", "--yes", "--json", "-p", &format!("ModelPackageArn={arn}")])
-            .expect(0)
-            .json();
-    let test = deployed["nodes"].as_array().unwrap().iter().find(|node| node["id"] == "/test_production").unwrap().clone();
+    let deployed = run_from_root(
+        &house,
+        &["run", "pipelines/abalone/deploy.yaml", "--yes", "--json", "-p", &format!("ModelPackageArn={arn}")],
+    )
+    .expect(0)
+    .json();
+    let test =
+        deployed["nodes"].as_array().unwrap().iter().find(|node| node["id"] == "/test_production").unwrap().clone();
     assert_eq!(test["state"], "success", "{test}");
 }

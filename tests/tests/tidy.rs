@@ -1,5 +1,7 @@
 //! The laws of the house that no compiler checks: who may name whom, what a file must open with, what may not be said.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 

@@ -340,6 +340,11 @@ impl Story<'_> {
         if let Some(mse) = mse_of(&package) {
             self.ctx.say(format!("  MSE {mse:.3} on rows the model never saw (bound 6.0)"));
         }
+        if let Some(rows) = package.metrics.as_ref().and_then(|report| report.pointer("/dataset/rows")) {
+            let count = |part: &str| rows[part].as_u64().unwrap_or_default();
+            let (train, validation, test) = (count("train"), count("validation"), count("test"));
+            self.ctx.say(format!("  {train} rows to train, {validation} to validate, {test} to test"));
+        }
         self.ctx.say(format!("  also on the page: {}/models", self.url));
         let (decision, reason) = if self.yes {
             (haliotis_model::Decision::Approved, "answered by --yes: MSE within its bound".to_owned())
