@@ -46,7 +46,12 @@ const plain = (part) => part.innerHTML.replace(/(<(time|span) [^>]*data-(?:ago|s
 function swap(fresh) {
   for (const part of $$("[data-live]")) {
     const next = fresh.getElementById(part.id);
-    if (!next || busy(part) || plain(part) === plain(next)) continue;
+    if (!next) continue;
+    // What somebody unfolded stays unfolded.
+    for (const open of $$("details[data-key][open]", part)) {
+      $(`[data-key="${CSS.escape(open.dataset.key)}"]`, next)?.setAttribute("open", "");
+    }
+    if (busy(part) || plain(part) === plain(next)) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const [left, top] = [part.scrollLeft, part.scrollTop];
     part.replaceChildren(...next.childNodes);

@@ -22,6 +22,7 @@ mod lines;
 mod live;
 mod overview;
 mod pages;
+mod shown;
 mod state;
 mod words;
 

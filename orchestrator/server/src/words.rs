@@ -214,6 +214,15 @@ pub(crate) fn build_url(build: BuildId) -> String {
     format!("/builds/{build}")
 }
 
+/// The page of a model version, from its ARN; empty when it is none.
+pub(crate) fn model_url(arn: &str) -> String {
+    let name = arn.split_once(":model-package/").map(|(_, name)| name);
+    match name.and_then(|name| name.rsplit_once('/')) {
+        Some((group, version)) => format!("/models/{}#v{}", part(group), part(version)),
+        None => String::new(),
+    }
+}
+
 /// The page of a pipeline.
 pub(crate) fn pipeline_url(name: &str) -> String {
     format!("/pipelines/{}", part(name))

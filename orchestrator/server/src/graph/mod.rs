@@ -5,6 +5,7 @@
 //! stand side by side in the smallest group holding both ends.
 
 mod arrange;
+mod fold;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -79,6 +80,17 @@ pub(crate) fn layout(items: &[Item], direction: Direction, size: (f64, f64)) -> 
     layout.height = height + 2.0 * MARGIN;
     layout.edges.sort_by_key(|edge| (edge.from, edge.to));
     layout
+}
+
+/// The same from left to right, in as many rows as a page of `width` needs; in one row where it cannot be cut.
+pub(crate) fn layout_in_rows(items: &[Item], size: (f64, f64), width: f64) -> Layout {
+    let layout = layout(items, Direction::Across, size);
+    if layout.width <= width {
+        return layout;
+    }
+    let tree = Tree::of(items);
+    let top: Vec<_> = (0..items.len()).map(|at| tree.path(at).last().copied().unwrap_or(at)).collect();
+    fold::fold(&layout, &top, width).unwrap_or(layout)
 }
 
 /// Groups as a tree; `None` is the whole.
@@ -341,6 +353,27 @@ mod tests {
         items[0].last = true;
         let layout = draw(&items, Direction::Across);
         assert!(layout.places[0].x > layout.places[2].x);
+    }
+
+    #[test]
+    fn a_long_chain_goes_on_in_a_next_row_and_a_long_way_around_stays_whole() {
+        let mut items: Vec<_> =
+            (0..9).map(|at: usize| item(&at.checked_sub(1).map_or(vec![], |at| vec![at]))).collect();
+        let folded = layout_in_rows(&items, (100.0, 40.0), 900.0);
+        check(&items, &folded);
+        assert!(folded.width <= 900.0, "{}", folded.width);
+        let rows = |layout: &Layout| layout.places.iter().map(|place| place.y).collect::<Vec<_>>();
+        assert_eq!(rows(&folded), [6.0, 6.0, 6.0, 6.0, 6.0, 92.0, 92.0, 92.0, 92.0]);
+        assert_eq!(folded.edges.iter().filter(|edge| edge.path.contains('Q')).count(), 1);
+        // The first node also leads past the cut to one beside the last: no clean place.
+        items.push(item(&[0]));
+        items[8].needs.push(9);
+        for at in 1..4 {
+            items.push(item(&[8 + at]));
+        }
+        items[8].needs = vec![7, 12];
+        let whole = layout_in_rows(&items, (100.0, 40.0), 500.0);
+        assert_eq!(whole.places, draw(&items, Direction::Across).places);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use haliotis_engine::{BuildView, InputView, NodeView};
 use haliotis_flow::NodeKind;
-use haliotis_model::{BuildId, Cause, Decision, Millis, Object};
+use haliotis_model::{BuildId, Cause, Decision, Millis};
 
 use super::picture::{self, Picture, picture};
 use super::pipeline::Field;
@@ -13,6 +13,7 @@ use super::{Markup, Page, badge, cloud, respond, time, took};
 use crate::edges::ArtifactInfo;
 use crate::error::Failed;
 use crate::graph::Direction;
+use crate::shown::{self, Shown};
 use crate::state::AppState;
 use crate::words;
 
@@ -20,6 +21,8 @@ use crate::words;
 const JOURNAL_LINES: usize = 2_000;
 /// Rows of a list on this page; the API has them all.
 const ROWS_MAX: usize = 500;
+/// Steps whose outputs stand beside the build; each step's page has its own.
+const OUTPUTS_MAX: usize = 60;
 
 #[derive(Template)]
 #[template(path = "build.html")]
@@ -43,9 +46,9 @@ struct BuildPage {
     summary: String,
     rows: Vec<Row>,
     more_rows: usize,
-    facts: Vec<(&'static str, String)>,
-    parameters: Vec<(String, String)>,
-    outputs: Vec<(String, String)>,
+    facts: Vec<Shown>,
+    parameters: Vec<Shown>,
+    outputs: Vec<Outputs>,
     artifacts: Vec<Artifact>,
     lines: Vec<(String, String)>,
     user: String,
@@ -68,7 +71,7 @@ struct Question {
     reason_required: bool,
     digest: String,
     short: String,
-    binds: Vec<Link>,
+    binds: Vec<Shown>,
     fields: Vec<Field>,
     since: Markup,
 }
@@ -98,6 +101,13 @@ struct Row {
     /// Percent of the build's time: waiting from, waiting for, running from, running for.
     queue: Option<(f64, f64)>,
     run: Option<(f64, f64)>,
+}
+
+/// What one step gave, folded away on the page.
+struct Outputs {
+    name: String,
+    url: String,
+    shown: Vec<Shown>,
 }
 
 struct Artifact {
@@ -142,7 +152,7 @@ async fn build_page(state: &AppState, id: BuildId) -> Result<BuildPage, Failed> 
         more_rows: view.nodes.len() - rows.len(),
         rows,
         facts: facts(&view),
-        parameters: pairs(&build.parameters),
+        parameters: shown::all_brief(&build.parameters),
         outputs: outputs(&view),
         artifacts: artifacts.into_iter().map(|artifact| artifact_row(id, artifact)).collect(),
         lines: view.lines.iter().map(|(at, line)| (clock(*at), line.clone())).collect(),
@@ -153,28 +163,14 @@ async fn build_page(state: &AppState, id: BuildId) -> Result<BuildPage, Failed> 
 fn cause(cause: &Cause) -> Link {
     let url = match cause {
         Cause::Upstream { pipeline, number } => format!("{}/{number}", words::pipeline_url(pipeline)),
-        Cause::ModelPackage { arn, .. } => model_url(arn),
+        Cause::ModelPackage { arn, .. } => words::model_url(arn),
         _ => String::new(),
     };
     Link { text: words::cause(cause), url, detail: String::new() }
 }
 
-/// The page of a model version, from its ARN; empty when it is none.
-pub(super) fn model_url(arn: &str) -> String {
-    let name = arn.split_once(":model-package/").map(|(_, name)| name);
-    match name.and_then(|name| name.rsplit_once('/')) {
-        Some((group, version)) => format!("/models/{}#v{}", words::part(group), words::part(version)),
-        None => String::new(),
-    }
-}
-
 fn question(view: &BuildView, open: &InputView) -> Question {
     let input = &open.input;
-    let bind = |(name, value): (&String, &haliotis_model::Value)| Link {
-        text: name.clone(),
-        url: value.as_str().map(model_url).unwrap_or_default(),
-        detail: words::value(value),
-    };
     Question {
         step: open.id.to_string(),
         name: name_of(view, open),
@@ -184,7 +180,7 @@ fn question(view: &BuildView, open: &InputView) -> Question {
         reason_required: input.reason_required,
         short: words::digest(&input.digest).to_owned(),
         digest: input.digest.clone(),
-        binds: input.binds.iter().map(bind).collect(),
+        binds: shown::all_whole(&input.binds),
         fields: input.parameters.iter().map(|spec| Field::of(spec, None)).collect(),
         since: took(Some(open.asked_at), None),
     }
@@ -274,7 +270,7 @@ fn depth(view: &BuildView, node: &NodeView) -> usize {
     depth
 }
 
-fn facts(view: &BuildView) -> Vec<(&'static str, String)> {
+fn facts(view: &BuildView) -> Vec<Shown> {
     let source = &view.build.source;
     let mut facts = vec![("Steps talk to", cloud(&view.build.cloud))];
     if let Some(commit) = &source.commit {
@@ -294,18 +290,18 @@ fn facts(view: &BuildView) -> Vec<(&'static str, String)> {
     if let Some(ended) = view.ended_at {
         facts.push(("Ended", full(ended)));
     }
-    facts
+    facts.into_iter().map(|(name, text)| shown::brief(name, &text.into())).collect()
 }
 
-pub(super) fn pairs(object: &Object) -> Vec<(String, String)> {
-    object.iter().map(|(name, value)| (name.clone(), words::value(value))).collect()
-}
-
-fn outputs(view: &BuildView) -> Vec<(String, String)> {
-    let all = view.nodes.iter().flat_map(|node| {
-        node.outputs.iter().map(move |(name, value)| (format!("{}.{name}", node.name), words::value(value)))
-    });
-    all.take(ROWS_MAX).collect()
+/// What each step gave, in the order of steps.
+fn outputs(view: &BuildView) -> Vec<Outputs> {
+    let giving = view.nodes.iter().filter(|node| !node.outputs.is_empty());
+    let given = |node: &NodeView| Outputs {
+        name: node.name.clone(),
+        url: words::step_url(view.id, &node.id),
+        shown: shown::all_brief(&node.outputs),
+    };
+    giving.take(OUTPUTS_MAX).map(given).collect()
 }
 
 fn artifact_row(build: BuildId, artifact: ArtifactInfo) -> Artifact {

@@ -202,7 +202,10 @@ pub(super) fn summary(builds: &[BuildSummary]) -> String {
         }
     }
     let parts: Vec<_> = counts.iter().map(|(word, count)| format!("{count} {}", word.to_lowercase())).collect();
-    format!("Last {} builds: {}", builds.len(), parts.join(", "))
+    match builds.len() {
+        1 => format!("One build: {}", parts.join(", ")),
+        count => format!("Last {count} builds: {}", parts.join(", ")),
+    }
 }
 
 async fn waiting(state: &AppState) -> Result<Vec<WaitingRow>, Failed> {

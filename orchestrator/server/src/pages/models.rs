@@ -6,7 +6,6 @@ use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
 
-use super::build::model_url;
 use super::{Markup, Page, respond, time};
 use crate::chart::{Chart, Sample, chart};
 use crate::edges::{EndpointInfo, ModelPackage, millis};
@@ -195,7 +194,7 @@ async fn endpoints_page(state: &AppState) -> Result<EndpointsPage, Failed> {
     let row = |endpoint: EndpointInfo| EndpointRow {
         badge: endpoint_badge(&endpoint.status),
         failure: endpoint.failure,
-        model_url: model_url(&endpoint.model_package),
+        model_url: words::model_url(&endpoint.model_package),
         model: words::short_arn(&endpoint.model_package).to_owned(),
         updated: time(millis(endpoint.updated_at)),
         name: endpoint.name,

@@ -4,8 +4,7 @@ use haliotis_engine::{BuildView, NodeState, NodeView};
 use haliotis_flow::NodeKind;
 use haliotis_model::Millis;
 
-use super::took;
-use crate::graph::{Direction, Item, NODES_MAX, layout};
+use crate::graph::{Direction, Item, NODES_MAX, layout, layout_in_rows};
 use crate::words;
 
 /// Sizes of a single node, and the characters of its name that fit.
@@ -14,6 +13,8 @@ const DOWN: ((f64, f64), usize) = ((256.0, 54.0), 24);
 /// A picture a little wider than a page is drawn smaller; a much wider one is scrolled.
 const SHRINKS_UP_TO: f64 = 1_750.0;
 const SHRINKS_FROM: f64 = 900.0;
+/// A picture wider than this goes on in a next row, where it can be cut: what a page of 1280 pixels shows at once.
+const ROW: f64 = 1_190.0;
 /// The same where two nodes stand side by side on a phone.
 const DOWN_NARROW: ((f64, f64), usize) = ((148.0, 54.0), 11);
 /// A phone shows so much without scrolling, the page's edges and a little shrinking counted.
@@ -64,7 +65,7 @@ pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture>
     }
     let items = items(view);
     let (size, mut fits) = if down { DOWN } else { ACROSS };
-    let mut layout = layout(&items, direction, size);
+    let mut layout = if down { layout(&items, direction, size) } else { layout_in_rows(&items, size, ROW) };
     if down && layout.width > PHONE {
         fits = DOWN_NARROW.1;
         layout = crate::graph::layout(&items, direction, DOWN_NARROW.0);
@@ -180,10 +181,12 @@ fn detail(node: &NodeView, state: NodeState) -> String {
     }
 }
 
+/// Begins with what the picture shows, so that those who speak to their machine can say what they see.
 fn label(view: &BuildView, node: &NodeView, state: NodeState) -> String {
-    let mut text = format!("{}: {}", node.name, words::word(state).to_lowercase());
-    if let (Some(_), Some(_)) = (node.started_at, node.ended_at) {
-        text.push_str(&format!(", {}", took(node.started_at, node.ended_at)));
+    let shown = detail(node, state);
+    let mut text = format!("{}: {shown}", node.name);
+    if !shown.starts_with(words::word(state)) {
+        text.push_str(&format!(", {}", words::word(state).to_lowercase()));
     }
     let why = words::why(node, view);
     if !why.is_empty() {

@@ -8,12 +8,12 @@ use haliotis_flow::NodeKind;
 use haliotis_model::BuildId;
 use serde::Deserialize;
 
-use super::build::pairs;
 use super::{Markup, Page, badge, mark, picture, respond, time, took};
 use crate::edges;
 use crate::error::Failed;
 use crate::lines::{self, Line, Wanted};
 use crate::live;
+use crate::shown::{self, Shown};
 use crate::state::AppState;
 use crate::words;
 
@@ -51,8 +51,8 @@ struct StepPage {
     agent: String,
     attempts: Vec<Attempt>,
     neighbours: Vec<Neighbour>,
-    with: Vec<(String, String)>,
-    outputs: Vec<(String, String)>,
+    with: Vec<Shown>,
+    outputs: Vec<Shown>,
     /// A question or a group prints nothing.
     prints: bool,
     lines: Vec<Line>,
@@ -126,8 +126,8 @@ async fn step_page(state: &AppState, id: BuildId, query: &StepQuery) -> Result<S
         agent: node.agent.clone().unwrap_or_default(),
         attempts: attempts(&view, node, attempt),
         neighbours: view.nodes.iter().take(NEIGHBOURS).map(|other| neighbour(&view, other, node)).collect(),
-        with: pairs(&node.with),
-        outputs: pairs(&node.outputs),
+        with: shown::all_whole(&node.with),
+        outputs: shown::all_whole(&node.outputs),
         prints: !matches!(node.kind, NodeKind::Input | NodeKind::Group) || window.total > 0,
         marked: query.line.unwrap_or(0),
         size: size(window.count, window.total),
