@@ -104,3 +104,111 @@ fn schema_steps_and_completions_print() {
     }
     assert!(house.run(&["completions", "bash"]).expect(0).stdout.contains("haliotis"));
 }
+
+#[test]
+fn seeding_is_done_once_and_never_over_other_content() {
+    let house = House::new();
+    let repo = house.dir.path().join("repo.git");
+    let git = |args: &[&str], dir: &std::path::Path| {
+        let identity = ["-c", "user.name=t", "-c", "user.email=t@localhost", "-c", "init.defaultBranch=main"];
+        let done = std::process::Command::new("git").args(identity).args(args).current_dir(dir).output().unwrap();
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).trim().to_owned()
+    };
+    git(&["init", "-q", "--bare", "repo.git"], house.dir.path());
+    let url = repo.to_str().unwrap();
+    let mut args = vec!["seed", "--repo", url, "--template", "abalone-model-build"];
+    for pair in [
+        "project_name=abalone",
+        "project_id=p-1",
+        "region=us-east-1",
+        "bucket=some-bucket",
+        "role_arn=arn:aws:iam::000000000000:role/x",
+        "model_package_group=abalone",
+    ] {
+        args.extend(["--set", pair]);
+    }
+    house.run(&args).expect(0).says(&["main"]);
+    let head = git(&["rev-parse", "main"], &repo);
+    house.run(&args).expect(0).says(&["nothing was changed"]);
+    assert_eq!(git(&["rev-parse", "main"], &repo), head);
+    house.write("other/file.txt", "mine\n");
+    let other = house.dir.path().join("other");
+    for command in [&["init", "-q"][..], &["add", "."], &["commit", "-qm", "mine"]] {
+        git(command, &other);
+    }
+    let before = git(&["rev-parse", "main"], &other);
+    let mut over = args.clone();
+    over[2] = other.to_str().unwrap();
+    house.run(&over).expect(3).says(&["already has other content", "nothing was changed"]);
+    assert_eq!(git(&["rev-parse", "main"], &other), before);
+    house.run(&["seed", "--repo", "/nowhere/at-all.git", "--template", "abalone-model-build"]).expect(3);
+    house.run(&["seed", "--repo", url, "--template", "nothing"]).expect(3).says(&["abalone-model-build"]);
+}
+
+#[test]
+fn a_secret_is_bound_and_never_shown() {
+    let house = House::new();
+    let secret = "tOp-s3cret-value-42";
+    let mut add = house.command(&["credential", "add", "deploy-key", "--from-env", "CANARY", "--data-dir"]);
+    let run_dir = house.data().join("run");
+    let done = add.arg(&run_dir).env("CANARY", secret).output().unwrap();
+    haliotis_tests::Done::from(done).expect(0);
+    house.write("p.yaml", "name: s\nsteps:\n  a: { run: 'echo \"key is $KEY\"; test ${#KEY} -eq 19', credentials: { KEY: deploy-key } }\n");
+    let done = house.run(&["run", "p.yaml", "--logs"]).expect(0).says(&["key is ****"]);
+    assert!(!done.stderr.contains(secret) && !done.stdout.contains(secret));
+    let logs = house.run(&["logs", "s", "--data-dir", run_dir.to_str().unwrap()]).expect(0);
+    assert!(logs.stdout.contains("key is ****") && !logs.stdout.contains(secret), "{}", logs.stdout);
+    let journal = house.run(&["replay", "s", "--json", "--data-dir", run_dir.to_str().unwrap()]).expect(0);
+    assert!(!journal.stdout.contains(secret));
+}
+
+#[test]
+fn a_build_killed_in_the_middle_of_a_step_goes_on_and_runs_nothing_twice() {
+    let house = House::new();
+    let ledger = house.dir.path().join("ledger");
+    house.write(
+        "repo/p.yaml",
+        &format!(
+            "name: k\nsteps:\n  a: {{ run: 'echo a >> {0}' }}\n  b: {{ needs: [a], run: 'echo b >> {0}; for i in $(seq 30); do echo line $i; sleep 0.1; done' }}\n  c: {{ needs: [b], run: 'echo c >> {0}' }}\n",
+            ledger.display()
+        ),
+    );
+    let repo = house.dir.path().join("repo");
+    for args in [
+        &["init", "-q", "-b", "main"][..],
+        &["add", "."],
+        &["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", "one"],
+    ] {
+        assert!(std::process::Command::new("git").args(args).current_dir(&repo).status().unwrap().success());
+    }
+    let (server, url) = house.serve();
+    house
+        .run(&["pipeline", "add", "k", "--repo", repo.to_str().unwrap(), "--path", "p.yaml", "--server", &url])
+        .expect(0);
+    house.run(&["pipeline", "start", "k", "--server", &url]).expect(0);
+    let lines = || std::fs::read_to_string(&ledger).unwrap_or_default();
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while !lines().contains('b') {
+        assert!(std::time::Instant::now() < until, "step b did not start");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    std::thread::sleep(Duration::from_millis(700));
+    server.kill();
+    std::thread::sleep(Duration::from_millis(700));
+    let (server, url) = house.serve();
+    loop {
+        let builds = house.run(&["builds", "--json", "--server", &url]).expect(0).json();
+        if builds[0]["status"] == "ended" {
+            assert_eq!(builds[0]["result"], "success", "{builds}");
+            break;
+        }
+        assert!(std::time::Instant::now() < until, "the build did not end: {builds}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    server.stop();
+    assert_eq!(lines(), "a\nb\nc\n", "every step ran once");
+    let log = house.run(&["logs", "k", "b"]).expect(0).stdout;
+    let expected: String = (1..=30).map(|n| format!("line {n}\n")).collect();
+    assert_eq!(log, expected, "the log is whole");
+}
