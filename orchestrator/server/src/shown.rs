@@ -19,7 +19,8 @@ const LONG_NUMBER: usize = 9;
 
 /// A named value, ready for a template.
 pub(crate) struct Shown {
-    pub(crate) name: String,
+    /// A line may end after each, here as well.
+    pub(crate) name: Vec<String>,
     /// A line may end after each.
     pub(crate) pieces: Vec<String>,
     /// All of it, where the pieces are not.
@@ -41,7 +42,7 @@ impl Shown {
 pub(crate) fn brief(name: &str, value: &Value) -> Shown {
     let whole = words::value(value);
     let text = match value {
-        Value::Number(number) => number.as_f64().filter(|_| number.is_f64()).map(words::number),
+        Value::Number(number) => number.as_f64().filter(|_| number.is_f64()).map(|number| shorter(number, &whole)),
         Value::Array(items) if whole.chars().count() > INLINE_CHARS => Some(counted(items.len(), "item")),
         Value::Object(fields) if whole.chars().count() > INLINE_CHARS => Some(counted(fields.len(), "field")),
         Value::String(text) => brief_text(text),
@@ -58,6 +59,11 @@ pub(crate) fn brief(name: &str, value: &Value) -> Shown {
 /// All of it, up to what any page shows of a value.
 pub(crate) fn whole(name: &str, value: &Value) -> Shown {
     shown(name, &words::value(value), value)
+}
+
+/// What somebody decides on: whole, but for digits of a number that nobody decides by.
+pub(crate) fn decided(object: &Object) -> Vec<Shown> {
+    object.iter().map(|(name, value)| if value.is_f64() { brief(name, value) } else { whole(name, value) }).collect()
 }
 
 /// The brief forms of all fields.
@@ -77,12 +83,18 @@ fn shown(name: &str, text: &str, value: &Value) -> Shown {
         _ => false,
     };
     Shown {
-        name: name.to_owned(),
+        name: name.split_inclusive(['.', '_', '-', '/']).map(str::to_owned).collect(),
         pieces: pieces(text),
         whole: String::new(),
         url: value.as_str().map(words::model_url).unwrap_or_default(),
         code,
     }
+}
+
+/// Four digits, unless the number itself has no more.
+fn shorter(number: f64, written: &str) -> String {
+    let rounded = words::number(number);
+    if rounded.len() < written.len() { rounded } else { written.to_owned() }
 }
 
 fn counted(count: usize, noun: &str) -> String {
@@ -94,7 +106,7 @@ fn brief_text(text: &str) -> Option<String> {
         return Some(format!("{}…", words::digest(text)));
     }
     if text.len() >= LONG_NUMBER && text.contains('.') && text.bytes().all(|byte| b"0123456789.-".contains(&byte)) {
-        return text.parse().ok().map(words::number);
+        return text.parse().ok().map(|number| shorter(number, text));
     }
     if let Some(rest) = text.strip_prefix("arn:") {
         // Partition, service, region and account are the same all over a page.
@@ -130,6 +142,8 @@ mod tests {
         check(&json!(4.705_806_411_373_126), "4.706", "4.705806411373126");
         check(&json!("4.705806411373126"), "4.706", "4.705806411373126");
         check(&json!(627), "627", "");
+        check(&json!(0.2), "0.2", "");
+        check(&json!(6.0), "6", "6.0");
         check(&json!("1.2.3"), "1.2.3", "");
         check(&json!([1, 2]), "[1,2]", "");
         let long = json!((0..40).collect::<Vec<_>>());

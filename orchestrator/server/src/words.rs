@@ -14,6 +14,9 @@ const DIGEST_DIGITS: usize = 12;
 /// A value longer than this is cut on a page; the API has all of it.
 const VALUE_CHARS: usize = 400;
 
+/// A number in a sentence with more decimals than this is rounded.
+const DECIMALS_MAX: usize = 6;
+
 /// In a build of more nodes the ones that a node waits for are counted and not looked up: each look-up walks all nodes.
 const NAMED_UP_TO: usize = 1_000;
 
@@ -188,6 +191,36 @@ pub(crate) fn number(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// A sentence whose numbers have four significant digits at most: people read it, programs read the values themselves.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_digit()) {
+        let end = rest[start..].find(|c: char| !(c.is_ascii_alphanumeric() || "._-".contains(c)));
+        let (before, tail) = rest.split_at(start);
+        let (word, tail) = tail.split_at(end.unwrap_or(tail.len()));
+        let number = word.trim_end_matches('.');
+        // Part of a name, a path or an ARN: no number by itself.
+        let alone =
+            !before.ends_with(|c: char| c.is_alphanumeric() || "/:._-".contains(c)) && !tail.starts_with(['/', ':']);
+        let long = number.split_once('.').is_some_and(|(_, decimals)| decimals.len() > DECIMALS_MAX);
+        out.push_str(before);
+        match number
+            .parse::<f64>()
+            .ok()
+            .filter(|_| alone && long && number.bytes().all(|b| b == b'.' || b.is_ascii_digit()))
+        {
+            Some(value) => {
+                out.push_str(&self::number(value));
+                out.push_str(&word[number.len()..]);
+            }
+            None => out.push_str(word),
+        }
+        rest = tail;
+    }
+    out + rest
+}
+
 /// Bytes for people.
 pub(crate) fn bytes(count: u64) -> String {
     const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
@@ -236,7 +269,7 @@ pub(crate) fn step_url(build: BuildId, step: &StepId) -> String {
 /// Why a node waits, was skipped or failed; empty when there is nothing to explain.
 pub(crate) fn why(node: &NodeView, view: &BuildView) -> String {
     if let Some(message) = node.message.as_ref().filter(|message| !message.is_empty()) {
-        return message.clone();
+        return sentence(message);
     }
     match node.state {
         NodeState::Pending if view.nodes.len() > NAMED_UP_TO => match node.needs.len() {
@@ -281,6 +314,24 @@ mod tests {
     fn numbers_have_four_digits() {
         for (value, text) in [(4.718_281, "4.718"), (2923.0, "2923"), (0.012_345_6, "0.01235"), (1.0e-7, "1.000e-7")] {
             assert_eq!(number(value), text);
+        }
+    }
+
+    #[test]
+    fn a_sentence_has_numbers_that_people_read() {
+        for (text, read) in [
+            (
+                "MSE was 4.705806411373126 over 627 rows; with 4.705806411373134.",
+                "MSE was 4.706 over 627 rows; with 4.706.",
+            ),
+            ("1.25 of 3", "1.25 of 3"),
+            (
+                "v1.123456789 at /a/1.123456789 is 10.0.0.123456789",
+                "v1.123456789 at /a/1.123456789 is 10.0.0.123456789",
+            ),
+            ("arn:aws:x:1.12345678:y, é9", "arn:aws:x:1.12345678:y, é9"),
+        ] {
+            assert_eq!(sentence(text), read);
         }
     }
 

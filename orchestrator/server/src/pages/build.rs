@@ -66,6 +66,8 @@ struct Question {
     step: String,
     name: String,
     message: String,
+    /// The message with all digits.
+    exactly: String,
     ok: String,
     approvers: String,
     reason_required: bool,
@@ -174,13 +176,14 @@ fn question(view: &BuildView, open: &InputView) -> Question {
     Question {
         step: open.id.to_string(),
         name: name_of(view, open),
-        message: input.message.clone(),
+        message: words::sentence(&input.message),
+        exactly: input.message.clone(),
         ok: input.ok.clone(),
         approvers: input.approvers.join(", "),
         reason_required: input.reason_required,
         short: words::digest(&input.digest).to_owned(),
         digest: input.digest.clone(),
-        binds: shown::all_whole(&input.binds),
+        binds: shown::decided(&input.binds),
         fields: input.parameters.iter().map(|spec| Field::of(spec, None)).collect(),
         since: took(Some(open.asked_at), None),
     }
@@ -204,7 +207,7 @@ fn answered(view: &BuildView, closed: &InputView) -> Answered {
     };
     Answered {
         name: name_of(view, closed),
-        message: closed.input.message.clone(),
+        message: words::sentence(&closed.input.message),
         verdict,
         by,
         reason,

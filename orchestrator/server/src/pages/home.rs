@@ -215,7 +215,7 @@ async fn waiting(state: &AppState) -> Result<Vec<WaitingRow>, Failed> {
         .map(|open| WaitingRow {
             url: format!("{}#input", words::build_url(open.build.id)),
             what: format!("{} #{}", open.build.pipeline, open.build.number),
-            message: open.input.input.message,
+            message: words::sentence(&open.input.input.message),
             since: took(Some(open.input.asked_at), None),
         })
         .collect();

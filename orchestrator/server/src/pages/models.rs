@@ -11,13 +11,16 @@ use crate::chart::{Chart, Sample, chart};
 use crate::edges::{EndpointInfo, ModelPackage, millis};
 use crate::error::Failed;
 use crate::overview::PENDING;
+use crate::shown::{self, Shown};
 use crate::state::AppState;
 use crate::words;
 
 /// Metrics drawn; the table has the rest.
-const CHARTS: usize = 4;
+const CHARTS: usize = 3;
 /// Columns of metrics in the table.
-const COLUMNS: usize = 5;
+const COLUMNS: usize = 4;
+/// Metrics beside a question.
+const FACTS: usize = 8;
 
 #[derive(Template)]
 #[template(path = "models.html")]
@@ -81,6 +84,8 @@ struct VersionRow {
     standing: &'static str,
     badge: Markup,
     metrics: Vec<String>,
+    /// What a decision rests on.
+    facts: Vec<Shown>,
     created: Markup,
     decided_by: String,
     decided: Markup,
@@ -110,14 +115,17 @@ async fn group_page(state: &AppState, name: String) -> Result<GroupPage, Failed>
     })
 }
 
-/// Names of metrics, those that most versions have first; the error that models are judged by leads.
+/// Names of metrics, those that most versions have first, details of others (`mse.standard_deviation`)
+/// last; the error that models are judged by leads.
 fn metrics(packages: &[ModelPackage]) -> Vec<String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for name in packages.iter().flat_map(|package| package.metrics.keys()) {
         *counts.entry(name).or_default() += 1;
     }
     let mut names: Vec<_> = counts.into_iter().collect();
-    names.sort_by_key(|(name, count)| (*name != "mse", std::cmp::Reverse(*count), (*name).to_owned()));
+    names.sort_by_key(|(name, count)| {
+        (*name != "mse", name.contains('.'), std::cmp::Reverse(*count), (*name).to_owned())
+    });
     names.into_iter().map(|(name, _)| name.to_owned()).collect()
 }
 
@@ -149,6 +157,7 @@ fn version_row(package: &ModelPackage, columns: &[String], endpoints: &[Endpoint
         standing: standing(&package.status),
         badge: approval_badge(&package.status),
         metrics: columns.iter().map(value).collect(),
+        facts: facts(package),
         created: time(millis(package.created_at)),
         decided_by: package.decided_by.clone(),
         decided: package.decided_at.map(|at| time(millis(at))).unwrap_or_default(),
@@ -157,6 +166,20 @@ fn version_row(package: &ModelPackage, columns: &[String], endpoints: &[Endpoint
         endpoints: serves.map(|endpoint| endpoint.name.clone()).collect(),
         arn: package.arn.clone(),
     }
+}
+
+fn facts(package: &ModelPackage) -> Vec<Shown> {
+    let metrics = self::metrics(std::slice::from_ref(package)).into_iter().take(FACTS);
+    let mut facts: Vec<_> =
+        metrics.filter_map(|name| Some(shown::brief(&name, &(*package.metrics.get(&name)?).into()))).collect();
+    if let Some(build) = package.build {
+        let made = shown::whole("Made by", &"its build".into());
+        facts.push(Shown { url: format!("/builds/{build}"), ..made });
+    }
+    let arn = shown::whole("ARN", &package.arn.as_str().into());
+    // It would lead to the page it stands on.
+    facts.push(Shown { url: String::new(), ..arn });
+    facts
 }
 
 fn approval_badge(status: &str) -> Markup {
