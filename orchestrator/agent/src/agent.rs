@@ -113,7 +113,7 @@ impl LocalAgent {
             credentials: config.credentials,
             running: Running::default(),
         };
-        let forgotten = agent.folders.keys_in_trash();
+        let forgotten = agent.folders.builds_in_trash();
         agent.clean_up(forgotten);
         agent
     }
@@ -123,14 +123,14 @@ impl LocalAgent {
         self.kinds.get(at)
     }
 
-    /// Forgets processes and empties the trash, aside.
-    fn clean_up(&self, keys: Vec<String>) {
+    /// Forgets the builds' processes and empties the trash, aside.
+    fn clean_up(&self, builds: Vec<BuildId>) {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (processes, folders) = (Arc::clone(&self.processes), self.folders.clone());
         runtime.spawn(async move {
-            for key in keys {
-                // The server's own steps have no process, and a leftover record harms nobody.
-                let _ = processes.forget(&key).await;
+            for build in builds {
+                // A leftover record harms nobody.
+                let _ = processes.forget_all(&format!("{build}-")).await;
             }
             let _ = tokio::task::spawn_blocking(move || folders.empty_trash()).await;
         });
@@ -165,7 +165,7 @@ impl LocalAgent {
         } else {
             None
         };
-        match self.prepare(task, schema).await {
+        match self.prepare(task, schema, *runner).await {
             Ok(prepared) => {
                 let output = self.work(task, schema, *runner, reporter, entered, &prepared).await;
                 prepared.bound.remove_files();
@@ -179,14 +179,18 @@ impl LocalAgent {
     }
 
     /// Folders, variables, credentials, arguments, log.
-    async fn prepare(&self, task: &StepTask, schema: &StepSchema) -> Result<Prepared, String> {
+    async fn prepare(&self, task: &StepTask, schema: &StepSchema, runner: &dyn StepRunner) -> Result<Prepared, String> {
         self.check_cloud(task, schema)?;
         let (key, slug) = (&task.key, task.key.slug());
         let workspace = self.folders.workspace(key.build, &task.build);
         let scratch = self.folders.scratch(key.build, &slug);
         // A kind without arguments and outputs has nothing to keep; ten thousand joins should not make folders.
         if !(schema.arguments.is_empty() && schema.outputs.is_empty() && schema.placement == Placement::Server) {
-            for dir in [&workspace, &scratch] {
+            // A thousand small scripts should not make a thousand folders either.
+            let unused =
+                !runner.wants_scratch() && schema.delivery != Delivery::AtMostOnce && task.call.credentials.is_empty();
+            let scratch = if unused { scratch.parent().unwrap_or(&scratch) } else { &scratch };
+            for dir in [workspace.as_path(), scratch] {
                 std::fs::create_dir_all(dir)
                     .map_err(|error| format!("the folder {} cannot be made: {error}", dir.display()))?;
             }
@@ -370,8 +374,8 @@ impl Executor for LocalAgent {
     }
 
     async fn build_ended(&self, build: BuildId, result: BuildResult) {
-        let keys = self.folders.retire(build, result);
-        self.clean_up(keys);
+        self.folders.retire(build, result);
+        self.clean_up(vec![build]);
     }
 }
 

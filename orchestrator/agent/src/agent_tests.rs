@@ -341,13 +341,13 @@ async fn processes_see_the_build_and_die_with_a_stop_and_go_with_the_build() {
     }
     agent.cancel(&endless.key).await;
     assert_eq!(work.await.unwrap().outputs["code"], 143);
-    let record = dir.path().join("agent/exits").join(script.key.slug());
-    assert!(record.exists());
+    let recorded = async || agent.processes.wait(&script.key.slug()).await;
+    assert_eq!(recorded().await.unwrap().code, 5);
     agent.build_ended(BuildId(4), BuildResult::Success).await;
     assert!(!workspace.exists());
     for _ in 0..200 {
         tokio::time::sleep(Duration::from_millis(5)).await;
-        if !record.exists() && std::fs::read_dir(dir.path().join("trash")).unwrap().next().is_none() {
+        if recorded().await.is_err() && std::fs::read_dir(dir.path().join("trash")).unwrap().next().is_none() {
             return;
         }
     }

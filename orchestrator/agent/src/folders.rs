@@ -5,7 +5,7 @@
 //! artifacts/BUILD            kept with the build
 //! workspaces/BUILD           gone when the build succeeded; of other builds the last few are kept to look into
 //! stashes/BUILD              gone with the build's end
-//! scratch/BUILD/SLUG         gone with the build's end; each SLUG is also a key of the supervisor, to be forgotten
+//! scratch/BUILD/SLUG         gone with the build's end, as the supervisor's records of `BUILD-…`
 //! trash/…                    what is being removed
 //! ```
 //! What goes is first renamed into `trash`, which is instant and survives a crash half way; the removing itself happens
@@ -60,9 +60,8 @@ impl Folders {
         self.root.join("trash")
     }
 
-    /// The build has ended: what goes is out of the way when this returns. Gives the supervisor's keys to forget.
-    pub(crate) fn retire(&self, build: BuildId, result: BuildResult) -> Vec<String> {
-        let keys = names(&self.of("scratch", build));
+    /// The build has ended: what goes is out of the way when this returns.
+    pub(crate) fn retire(&self, build: BuildId, result: BuildResult) {
         self.discard("scratch", build);
         self.discard("stashes", build);
         let workspace = self.of("workspaces", build);
@@ -73,7 +72,6 @@ impl Folders {
             let _ = std::fs::write(self.mark(build), "");
             self.prune_workspaces();
         }
-        keys
     }
 
     fn mark(&self, build: BuildId) -> PathBuf {
@@ -113,10 +111,10 @@ impl Folders {
         }
     }
 
-    /// Keys of attempts whose scratch folders lie in the trash, as a crash leaves them.
-    pub(crate) fn keys_in_trash(&self) -> Vec<String> {
-        let scratches = names(&self.trash()).into_iter().filter(|name| name.starts_with("scratch-"));
-        scratches.flat_map(|name| names(&self.trash().join(name))).collect()
+    /// Builds whose scratch folders lie in the trash, as a crash leaves them: their processes are to be forgotten.
+    pub(crate) fn builds_in_trash(&self) -> Vec<BuildId> {
+        let names = names(&self.trash()).into_iter();
+        names.filter_map(|name| name.strip_prefix("scratch-")?.parse().ok().map(BuildId)).collect()
     }
 }
 
@@ -147,19 +145,20 @@ mod tests {
     }
 
     #[test]
-    fn a_success_leaves_nothing_and_tells_its_keys() {
+    fn a_success_leaves_nothing() {
         let (dir, folders) = folders();
         build_with_files(&folders, 1);
         std::fs::create_dir_all(folders.artifacts(BuildId(1))).unwrap();
-        assert_eq!(folders.retire(BuildId(1), BuildResult::Success), ["a"]);
-        assert_eq!(folders.keys_in_trash(), ["a"]);
+        folders.retire(BuildId(1), BuildResult::Success);
+        assert_eq!(folders.builds_in_trash(), [BuildId(1)]);
         for kind in ["workspaces", "scratch", "stashes"] {
             assert!(!dir.path().join(kind).join("1").exists(), "{kind}");
         }
         assert!(folders.artifacts(BuildId(1)).exists());
         folders.empty_trash();
         assert!(names(&folders.trash()).is_empty());
-        assert!(folders.retire(BuildId(1), BuildResult::Success).is_empty(), "twice does no harm");
+        folders.retire(BuildId(1), BuildResult::Success);
+        assert!(folders.builds_in_trash().is_empty(), "twice does no harm");
     }
 
     #[test]

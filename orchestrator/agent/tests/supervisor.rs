@@ -59,7 +59,7 @@ impl Host {
 
     /// The pid of the supervisor: the one process that holds the lock.
     fn pid(&self) -> i32 {
-        let lock = std::fs::canonicalize(self.path("supervisor-1.lock")).unwrap();
+        let lock = std::fs::canonicalize(self.path("supervisor-2.lock")).unwrap();
         let holds = |pid: i32| {
             std::fs::read_dir(format!("/proc/{pid}/fd"))
                 .is_ok_and(|fds| fds.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == lock)))
@@ -130,7 +130,7 @@ async fn a_wait_long_after_the_end_and_one_for_nothing() {
     for _ in 0..2 {
         assert_eq!(host.supervisor.wait("a").await.unwrap().code, 3);
     }
-    assert!(host.path("exits/a").exists() && !host.path("started/a").exists());
+    assert!(std::fs::read_to_string(host.path("records")).unwrap().ends_with("\nexit a 3\n"));
     assert!(matches!(host.supervisor.wait("b").await, Err(ProcessError::Unknown(key)) if key == "b"));
     assert!(matches!(host.supervisor.kill("b", 0).await, Err(ProcessError::Unknown(_))));
     host.supervisor.kill("a", 0).await.unwrap();
@@ -368,7 +368,14 @@ async fn many_quick_ones() {
         assert_eq!(wanted, code);
     }
     assert_eq!(zombies_of(host.pid()), 0);
-    assert_eq!(std::fs::read_dir(host.path("exits")).unwrap().count(), 200);
+    let ends =
+        || std::fs::read_to_string(host.path("records")).unwrap().lines().filter(|l| l.starts_with("exit")).count();
+    assert_eq!(ends(), 200);
+    host.start("q-runs", "exec sleep 4321.0625").await;
+    host.supervisor.forget_all("q").await.unwrap();
+    assert!(matches!(host.supervisor.wait("q7").await, Err(ProcessError::Unknown(_))));
+    host.supervisor.kill("q-runs", 0).await.unwrap();
+    assert!(host.supervisor.wait("q-runs").await.unwrap().signal.is_some(), "what runs is not forgotten");
 }
 
 #[tokio::test]
@@ -396,7 +403,7 @@ async fn ends_when_idle_and_comes_back_when_asked() {
     let Host { dir, supervisor } = host;
     drop(supervisor);
     eventually("idle for its limit", || !alive(pid)).await;
-    assert!(!dir.path().join("supervisor-1.sock").exists());
+    assert!(!dir.path().join("supervisor-2.sock").exists());
     let supervisor = Supervisor::connect(dir.path(), &[program()]);
     assert_eq!(supervisor.wait("k").await.unwrap().code, 8);
 }

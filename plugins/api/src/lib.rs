@@ -21,6 +21,12 @@ pub trait StepRunner: Send + Sync {
     /// Name, arguments, outputs, delivery.
     fn schema(&self) -> StepSchema;
 
+    /// Whether the scratch folder must be there before `start`. A kind that says no makes it when it needs it; its
+    /// parent is always there.
+    fn wants_scratch(&self) -> bool {
+        true
+    }
+
     /// Begins the work, or finds it begun under the same key. Returns at once; a handle, when given, is committed to
     /// the journal before `attach` is called and comes back after every restart.
     async fn start(&self, ctx: &StepContext) -> Result<Started, StepError>;

@@ -68,4 +68,9 @@ pub trait Processes: Send + Sync {
 
     /// Forgets an ended process and its files (not its log).
     async fn forget(&self, key: &str) -> Result<(), ProcessError>;
+
+    /// Forgets all ended processes whose keys begin so. Nothing is forgotten by default.
+    async fn forget_all(&self, _prefix: &str) -> Result<(), ProcessError> {
+        Ok(())
+    }
 }

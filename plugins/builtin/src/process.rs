@@ -35,6 +35,8 @@ pub(crate) async fn wait(ctx: &StepContext) -> Result<Result<Exit, StepOutput>, 
 
 /// Asks it to stop; one that never started or has ended needs no asking.
 pub(crate) async fn kill(ctx: &StepContext) -> Result<(), StepError> {
+    // The wish is a file there, and a step that needed no scratch folder before has none.
+    std::fs::create_dir_all(&ctx.scratch)?;
     stopping::ask(ctx)?;
     match ctx.processes.kill(&ctx.slug(), ctx.grace_ms).await {
         Ok(()) | Err(ProcessError::Unknown(_) | ProcessError::Lost(_)) => Ok(()),

@@ -74,6 +74,10 @@ impl StepRunner for Sh {
         }
     }
 
+    fn wants_scratch(&self) -> bool {
+        false
+    }
+
     async fn start(&self, ctx: &StepContext) -> Result<Started, StepError> {
         process::spawn(ctx, spec(ctx)?).await?;
         Ok(Started::default())
@@ -98,7 +102,10 @@ fn spec(ctx: &StepContext) -> Result<ProcessSpec, StepError> {
     };
     let mut spec = process::spec(ctx, argv(ctx)?, cwd);
     spec.vars.insert(OUTPUT_VARIABLE.to_owned(), output_file(ctx).display().to_string());
-    spec.stdout = ctx.flag("return-stdout").then(|| stdout_file(ctx));
+    if ctx.flag("return-stdout") {
+        fs::create_dir_all(&ctx.scratch)?;
+        spec.stdout = Some(stdout_file(ctx));
+    }
     Ok(spec)
 }
 
@@ -143,6 +150,7 @@ fn script_file(ctx: &StepContext, script: &str) -> Result<String, StepError> {
     let path = ctx.scratch.join("script");
     // A second start must not write what a running process executes: the kernel would refuse ("text file busy").
     if !path.exists() {
+        fs::create_dir_all(&ctx.scratch)?;
         let fresh = ctx.scratch.join("script.new");
         fs::write(&fresh, script)?;
         fs::set_permissions(&fresh, fs::Permissions::from_mode(0o700))?;
@@ -151,8 +159,11 @@ fn script_file(ctx: &StepContext, script: &str) -> Result<String, StepError> {
     Ok(path.display().to_string())
 }
 
+/// Beside the scratch folder, not in it: a script that has no outputs needs no folder, and the shell makes the file.
 fn output_file(ctx: &StepContext) -> PathBuf {
-    ctx.scratch.join("outputs")
+    let mut name = ctx.scratch.clone().into_os_string();
+    name.push(".outputs");
+    PathBuf::from(name)
 }
 
 fn stdout_file(ctx: &StepContext) -> PathBuf {

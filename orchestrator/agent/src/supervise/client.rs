@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -31,16 +32,25 @@ const MAX_BREAKS: u32 = 5;
 const MAX_SOCKET_PATH: usize = 100;
 
 /// Local processes under keys, run by the supervisor of one folder. Dropping it leaves the processes running.
+///
+/// A `wait` nearly always follows a `spawn`, so both are asked in one go: one message to the supervisor instead of two.
+/// The `wait` that was asked ahead is kept until it is called for.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
-    asks: mpsc::UnboundedSender<Open>,
+    asks: mpsc::UnboundedSender<Vec<Open>>,
+    ahead: Arc<Mutex<BTreeMap<String, Coming>>>,
 }
+
+/// An answer that will come.
+type Coming = oneshot::Receiver<Result<Answer, String>>;
 
 /// A request without its reply yet.
 #[derive(Debug)]
 struct Open {
     ask: Ask,
     reply: oneshot::Sender<Result<Answer, String>>,
+    /// Nobody may be waiting for it: no reason to connect again. Whoever does wait then asks anew.
+    ahead: bool,
 }
 
 impl Supervisor {
@@ -50,7 +60,7 @@ impl Supervisor {
         let (asks, inbox) = mpsc::unbounded_channel();
         let home = Home { dir: dir.to_owned(), exe: exe.to_owned() };
         tokio::spawn(Link { home, inbox, open: BTreeMap::new(), next: 0, breaks: 0 }.run());
-        Supervisor { asks }
+        Supervisor { asks, ahead: Arc::default() }
     }
 
     /// Connects now, so that the first process need not wait for the start of the supervisor.
@@ -62,10 +72,13 @@ impl Supervisor {
     }
 
     async fn ask(&self, ask: Ask) -> Result<Answer, ProcessError> {
-        let (reply, answer) = oneshot::channel();
-        let gone = || ProcessError::Supervisor("its connection task has ended with the runtime".to_owned());
-        self.asks.send(Open { ask, reply }).map_err(|_| gone())?;
-        answer.await.map_err(|_| gone())?.map_err(ProcessError::Supervisor)
+        let (open, coming) = Open::new(ask);
+        self.asks.send(vec![open]).map_err(|_| gone())?;
+        answer(coming).await
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, BTreeMap<String, Coming>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn done(&self, key: &str, ask: Ask) -> Result<(), ProcessError> {
@@ -79,12 +92,30 @@ impl Supervisor {
 #[async_trait]
 impl Processes for Supervisor {
     async fn spawn(&self, key: &str, spec: ProcessSpec) -> Result<(), ProcessError> {
-        let spec = wire_spec(spec)?;
-        self.done(key, Ask::Spawn { key: key.to_owned(), spec }).await
+        let (spawn, spawned) = Open::new(Ask::Spawn { key: key.to_owned(), spec: wire_spec(spec)? });
+        let (mut wait, ended) = Open::new(Ask::Wait { key: key.to_owned() });
+        wait.ahead = true;
+        self.asks.send(vec![spawn, wait]).map_err(|_| gone())?;
+        match answer(spawned).await? {
+            Answer::Done => {
+                self.ahead().insert(key.to_owned(), ended);
+                Ok(())
+            }
+            other => Err(error(key, other)),
+        }
     }
 
     async fn wait(&self, key: &str) -> Result<Exit, ProcessError> {
-        match self.ask(Ask::Wait { key: key.to_owned() }).await? {
+        let ahead = self.ahead().remove(key);
+        let told = match ahead {
+            Some(coming) => coming.await.ok(),
+            None => None,
+        };
+        let told = match told {
+            Some(told) => told.map_err(ProcessError::Supervisor)?,
+            None => self.ask(Ask::Wait { key: key.to_owned() }).await?,
+        };
+        match told {
             Answer::Exit { code, signal } => Ok(Exit { code, signal }),
             other => Err(error(key, other)),
         }
@@ -95,8 +126,29 @@ impl Processes for Supervisor {
     }
 
     async fn forget(&self, key: &str) -> Result<(), ProcessError> {
+        self.ahead().remove(key);
         self.done(key, Ask::Forget { key: key.to_owned() }).await
     }
+
+    async fn forget_all(&self, prefix: &str) -> Result<(), ProcessError> {
+        self.ahead().retain(|key, _| !key.starts_with(prefix));
+        self.done(prefix, Ask::ForgetAll { prefix: prefix.to_owned() }).await
+    }
+}
+
+impl Open {
+    fn new(ask: Ask) -> (Open, Coming) {
+        let (reply, coming) = oneshot::channel();
+        (Open { ask, reply, ahead: false }, coming)
+    }
+}
+
+async fn answer(coming: Coming) -> Result<Answer, ProcessError> {
+    coming.await.map_err(|_| gone())?.map_err(ProcessError::Supervisor)
+}
+
+fn gone() -> ProcessError {
+    ProcessError::Supervisor("its connection task has ended with the runtime".to_owned())
 }
 
 fn error(key: &str, answer: Answer) -> ProcessError {
@@ -187,7 +239,7 @@ impl Home {
 /// The task behind a [`Supervisor`].
 struct Link {
     home: Home,
-    inbox: mpsc::UnboundedReceiver<Open>,
+    inbox: mpsc::UnboundedReceiver<Vec<Open>>,
     open: BTreeMap<u64, Open>,
     next: u64,
     breaks: u32,
@@ -198,8 +250,10 @@ impl Link {
         loop {
             // Without an open request there is no need for a connection.
             if self.open.is_empty() {
-                let Some(open) = self.inbox.recv().await else { return };
-                self.take_in(open);
+                let Some(opens) = self.inbox.recv().await else { return };
+                for open in opens {
+                    self.take_in(open);
+                }
             }
             let stream = match self.home.dial().await {
                 Ok(stream) => stream,
@@ -211,7 +265,7 @@ impl Link {
             if self.serve(stream).await.is_none() {
                 return;
             }
-            self.open.retain(|_, open| !open.reply.is_closed());
+            self.open.retain(|_, open| !open.ahead && !open.reply.is_closed());
             self.breaks += 1;
             if self.breaks > MAX_BREAKS {
                 self.breaks = 0;
@@ -233,10 +287,12 @@ impl Link {
                 outbox.clear();
             }
             tokio::select! {
-                open = self.inbox.recv() => {
-                    let id = self.take_in(open?);
-                    self.put(id, &mut outbox);
-                    while let Ok(open) = self.inbox.try_recv() {
+                opens = self.inbox.recv() => {
+                    let mut opens = opens?;
+                    while let Ok(more) = self.inbox.try_recv() {
+                        opens.extend(more);
+                    }
+                    for open in opens {
                         let id = self.take_in(open);
                         self.put(id, &mut outbox);
                     }

@@ -12,9 +12,9 @@
 //!
 //! **Invariants**
 //! 1. One supervisor per folder: it holds the lock file for life; a second one ends at once.
-//! 2. At most one process per key for ever: `started/KEY` is made with O_EXCL before the process is, and a key with a
-//!    record is never started again until it is forgotten.
-//! 3. `wait` answers only after the record says so (`exits/KEY`), and the record is written only when the main process
+//! 2. At most one process per key for ever: `start KEY` is recorded before the process is, and a key with a record is
+//!    never started again until it is forgotten.
+//! 3. `wait` answers only after the record says so (`exit KEY`), and the record is written only when the main process
 //!    and all it left behind are gone, or cannot be killed ([`GIVE_UP`]).
 //! 4. A signal reaches only a process that was looked at after its pidfd was opened (tree.rs); direct children cannot be
 //!    confused, since only this thread reaps.
@@ -23,7 +23,7 @@
 //! **Races**
 //! - *The server dies*: its connection closes, its waits are dropped, steps go on. The next server asks again by key.
 //! - *The supervisor dies*: the client connects again, starts another one, sends its open requests again (each may be
-//!   sent twice). The new one adopts what `started/` names: by pid and start time, else by the marker in the
+//!   sent twice). The new one adopts what has no end in `records`: by pid and start time, else by the marker in the
 //!   environment. Adopted processes are no children of ours, so their exit code is lost; their end is not.
 //! - *It dies between claim and spawn*: the key's end is `lost`; see records.rs.
 //! - *Two clients start a supervisor at once*: the lock decides, both connect to the winner.

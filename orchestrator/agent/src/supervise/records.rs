@@ -1,23 +1,33 @@
-//! What is kept on disk of each process: `started/KEY` while it runs, `exits/KEY` when it has ended.
+//! What is kept of each process: a file of lines, `records`, and what it says in memory.
 //!
-//! One file per key, of lines, that is made before the process is and renamed after its end:
 //! ```text
-//! boot 1d94104b-…           the machine's run, so that a pid of before a reboot is never taken for ours
-//! pid 4711 8842117          pid and start time in clock ticks: together they name a process once and for all
-//! exit 143 15               code, and the signal if there was one; or `lost`
+//! boot 1d94104b-…           the machine's run; the pids below are of it, so that none of before a reboot is ever ours
+//! start KEY                 before the process is
+//! pid KEY 4711 8842117      pid and start time in clock ticks: together they name a process once and for all
+//! exit KEY 143 15           code, and the signal if there was one; or `lost KEY`
+//! forget KEY                nobody will ask again
 //! ```
+//! One file for all keys, since making and removing a file of its own costs more than starting a process. Its owner is
+//! the supervisor alone (it holds the lock), so what is in memory is what is on disk. The file is written anew without
+//! what was forgotten at each start of a supervisor, and when it has grown by [`COMPACT_LINES`].
+//!
 //! Nothing is synced to disk: the page cache outlives any process, the journal already has the step's START, and after
 //! a loss of power the processes are gone as well.
 //!
-//! - A crash between the claim and the `pid` line: the next supervisor looks for a process with the key's marker; if
-//!   there is none, the process may have been and gone, so the end is `lost`, never "not started".
-//! - A crash between `exit` and the rename: the line counts, the next look finishes the rename.
+//! - A crash between `start` and `pid`: the next supervisor looks for a process with the key's marker; if there is
+//!   none, the process may have been and gone, so the end is `lost`, never "not started".
+//! - A line without its end was never written: it is cut off, by the one that failed to write it or at the next start.
+//! - A crash while the file is written anew: the old one is whole until the new one takes its name.
 
+use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use haliotis_plugin_api::Exit;
+
+/// After so many lines the file is written anew, if most of them tell of what was forgotten: some megabytes.
+const COMPACT_LINES: usize = 50_000;
 
 /// Which process it is. Pids are used again; a pid with its start time is not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,8 +44,8 @@ pub(crate) enum End {
     Lost,
 }
 
-/// What the disk says of a key.
-#[derive(Debug, PartialEq, Eq)]
+/// What is known of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     Nothing,
     /// Being started, or started: `None` if its supervisor died before it wrote which process it is, or if it was
@@ -44,129 +54,164 @@ pub(crate) enum Found {
     Ended(End),
 }
 
-/// The two folders.
+/// The file and what it says.
 pub(crate) struct Records {
-    started: PathBuf,
-    exits: PathBuf,
+    path: PathBuf,
+    file: File,
+    /// Bytes of whole lines in the file.
+    length: u64,
+    lines: usize,
     boot: String,
+    known: BTreeMap<String, Found>,
 }
 
 impl Records {
-    /// Makes the folders where they are missing.
+    /// Reads what supervisors before us wrote, and writes it anew.
     pub(crate) fn open(dir: &Path) -> std::io::Result<Records> {
-        let (started, exits) = (dir.join("started"), dir.join("exits"));
-        std::fs::create_dir_all(&started)?;
-        std::fs::create_dir_all(&exits)?;
+        let path = dir.join("records");
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
-        Ok(Records { started, exits, boot })
+        let text = match std::fs::read(&path) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        let known = parse(&text, &boot);
+        let (file, length, lines) = write_anew(&path, &boot, &known)?;
+        Ok(Records { path, file, length, lines, boot, known })
     }
 
-    /// Whether a key can be a file name; the caller's slugs are.
+    /// Whether a key can be written down; the caller's slugs can.
     pub(crate) fn is_key(key: &str) -> bool {
         let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         (1..=200).contains(&key.len()) && !key.starts_with('.') && key.chars().all(safe)
     }
 
     /// What is known of a key.
-    pub(crate) fn look(&self, key: &str) -> std::io::Result<Found> {
-        if let Some(text) = read(&self.exits.join(key))? {
-            return Ok(Found::Ended(self.parse(&text).1.unwrap_or(End::Lost)));
-        }
-        let Some(text) = read(&self.started.join(key))? else { return Ok(Found::Nothing) };
-        match self.parse(&text) {
-            (_, Some(end)) => {
-                std::fs::rename(self.started.join(key), self.exits.join(key))?;
-                Ok(Found::Ended(end))
-            }
-            (identity, None) => Ok(Found::Started(identity)),
-        }
+    pub(crate) fn look(&self, key: &str) -> Found {
+        self.known.get(key).copied().unwrap_or(Found::Nothing)
     }
 
     /// Keys without an end.
-    pub(crate) fn unfinished(&self) -> std::io::Result<Vec<String>> {
-        let names = std::fs::read_dir(&self.started)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut keys: Vec<String> = names.filter(|name| Self::is_key(name)).collect();
-        keys.sort();
-        Ok(keys)
+    pub(crate) fn unfinished(&self) -> Vec<String> {
+        let started = self.known.iter().filter(|(_, found)| matches!(found, Found::Started(_)));
+        started.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Claims the key, before anything is started; refused when it is claimed.
-    pub(crate) fn claim(&self, key: &str) -> std::io::Result<File> {
-        let open = || OpenOptions::new().append(true).create_new(true).open(self.started.join(key));
-        let mut file = match open() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                std::fs::create_dir_all(&self.started)?;
-                open()?
-            }
-            other => other?,
-        };
-        file.write_all(format!("boot {}\n", self.boot).as_bytes())?;
-        Ok(file)
+    /// Claims a key of which nothing is known, before anything is started.
+    pub(crate) fn claim(&mut self, key: &str) -> std::io::Result<()> {
+        self.append(&format!("start {key}\n"))?;
+        self.known.insert(key.to_owned(), Found::Started(None));
+        Ok(())
     }
 
-    /// The process could not be started: the key is free again.
-    pub(crate) fn unclaim(&self, key: &str) -> std::io::Result<()> {
-        std::fs::remove_file(self.started.join(key))
+    /// It runs. Known from here on even if the disk does not take it.
+    pub(crate) fn started(&mut self, key: &str, who: Identity) -> std::io::Result<()> {
+        self.known.insert(key.to_owned(), Found::Started(Some(who)));
+        self.append(&pid_line(key, who))
     }
 
-    /// It runs.
-    pub(crate) fn started(&self, mut record: &File, who: Identity) -> std::io::Result<()> {
-        record.write_all(format!("pid {} {}\n", who.pid, who.start).as_bytes())
+    /// It has ended. From here on `look` tells so, even if the disk does not take it.
+    pub(crate) fn ended(&mut self, key: &str, end: End) -> std::io::Result<()> {
+        self.known.insert(key.to_owned(), Found::Ended(end));
+        self.append(&end_line(key, end))
     }
 
-    /// It has ended. From here on `look` tells so.
-    pub(crate) fn ended(&self, key: &str, record: Option<File>, end: End) -> std::io::Result<()> {
-        let line = match end {
-            End::Exit(Exit { code, signal: None }) => format!("exit {code}\n"),
-            End::Exit(Exit { code, signal: Some(signal) }) => format!("exit {code} {signal}\n"),
-            End::Lost => "lost\n".to_owned(),
-        };
-        let path = self.started.join(key);
-        let mut file = match record {
-            Some(file) => file,
-            None => OpenOptions::new().append(true).create(true).open(&path)?,
-        };
-        file.write_all(line.as_bytes())?;
-        std::fs::rename(path, self.exits.join(key))
+    /// The key is free again, after its process ended or could not be started.
+    pub(crate) fn forget(&mut self, key: &str) -> std::io::Result<()> {
+        self.forget_all(&[key.to_owned()])
     }
 
-    /// Removes the file of an ended process.
-    pub(crate) fn forget(&self, key: &str) -> std::io::Result<()> {
-        match std::fs::remove_file(self.exits.join(key)) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            other => other,
+    /// Likewise all of these, in one write; keys of which nothing is known cost nothing.
+    pub(crate) fn forget_all(&mut self, keys: &[String]) -> std::io::Result<()> {
+        let gone: Vec<&String> = keys.iter().filter(|key| self.known.remove(*key).is_some()).collect();
+        if gone.is_empty() {
+            return Ok(());
         }
+        if self.lines > COMPACT_LINES && self.lines > 8 * self.known.len() {
+            (self.file, self.length, self.lines) = write_anew(&self.path, &self.boot, &self.known)?;
+            return Ok(());
+        }
+        self.append(&gone.into_iter().map(|key| format!("forget {key}\n")).collect::<String>())
     }
 
-    /// Reads whole lines only: a line without its end was never written.
-    fn parse(&self, text: &str) -> (Option<Identity>, Option<End>) {
-        let (mut identity, mut end, mut this_boot) = (None, None, false);
-        for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
-            let words: Vec<&str> = line.split(' ').collect();
-            match words[..] {
-                ["boot", boot] => this_boot = boot == self.boot,
-                ["pid", pid, start] if this_boot => {
-                    identity = pid.parse().ok().zip(start.parse().ok()).map(|(pid, start)| Identity { pid, start });
-                }
-                ["exit", code, ref rest @ ..] => {
-                    let signal = rest.first().and_then(|word| word.parse().ok());
-                    end = code.parse().ok().map(|code| End::Exit(Exit { code, signal }));
-                }
-                ["lost"] => end = Some(End::Lost),
-                _ => {}
-            }
+    /// Keys that begin so and have ended.
+    pub(crate) fn ended_with_prefix(&self, prefix: &str) -> Vec<String> {
+        let from = self.known.range(prefix.to_owned()..).take_while(|(key, _)| key.starts_with(prefix));
+        from.filter(|(_, found)| matches!(found, Found::Ended(_))).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whole lines or nothing: half a line would swallow the next one.
+    fn append(&mut self, lines: &str) -> std::io::Result<()> {
+        if let Err(error) = self.file.write_all(lines.as_bytes()) {
+            self.file.set_len(self.length)?;
+            return Err(error);
         }
-        (identity, end)
+        self.length += lines.len() as u64;
+        self.lines += lines.bytes().filter(|&byte| byte == b'\n').count();
+        Ok(())
     }
 }
 
-/// The text of a file, `None` if there is no such file.
-fn read(path: &Path) -> std::io::Result<Option<String>> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+fn pid_line(key: &str, who: Identity) -> String {
+    format!("pid {key} {} {}\n", who.pid, who.start)
+}
+
+fn end_line(key: &str, end: End) -> String {
+    match end {
+        End::Exit(Exit { code, signal: None }) => format!("exit {key} {code}\n"),
+        End::Exit(Exit { code, signal: Some(signal) }) => format!("exit {key} {code} {signal}\n"),
+        End::Lost => format!("lost {key}\n"),
     }
+}
+
+/// A file with what is known and nothing else, open at its end; its bytes and lines.
+fn write_anew(path: &Path, boot: &str, known: &BTreeMap<String, Found>) -> std::io::Result<(File, u64, usize)> {
+    let mut text = format!("boot {boot}\n");
+    for (key, found) in known {
+        text.push_str(&match found {
+            Found::Nothing => continue,
+            Found::Started(None) => format!("start {key}\n"),
+            Found::Started(Some(who)) => pid_line(key, *who),
+            Found::Ended(end) => end_line(key, *end),
+        });
+    }
+    let fresh = path.with_extension("new");
+    let _ = std::fs::remove_file(&fresh);
+    let mut file = OpenOptions::new().append(true).create_new(true).open(&fresh)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&fresh, path)?;
+    Ok((file, text.len() as u64, text.lines().count()))
+}
+
+/// Reads whole lines only.
+fn parse(text: &str, this_boot: &str) -> BTreeMap<String, Found> {
+    let (mut known, mut ours) = (BTreeMap::new(), false);
+    for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let (key, found) = match words[..] {
+            ["boot", boot] => {
+                ours = boot == this_boot;
+                continue;
+            }
+            ["start", key] => (key, Found::Started(None)),
+            ["pid", key, pid, start] => {
+                let who = pid.parse().ok().zip(start.parse().ok()).map(|(pid, start)| Identity { pid, start });
+                (key, Found::Started(who.filter(|_| ours)))
+            }
+            ["exit", key, code, ref rest @ ..] => {
+                let signal = rest.first().and_then(|word| word.parse().ok());
+                (key, Found::Ended(code.parse().map_or(End::Lost, |code| End::Exit(Exit { code, signal }))))
+            }
+            ["lost", key] => (key, Found::Ended(End::Lost)),
+            ["forget", key] => {
+                known.remove(key);
+                continue;
+            }
+            _ => continue,
+        };
+        known.insert(key.to_owned(), found);
+    }
+    known
 }
 
 #[cfg(test)]
@@ -174,33 +219,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_goes_from_nothing_to_its_end() {
+    fn a_key_goes_from_nothing_to_its_end_and_a_new_life_knows_it() {
         let dir = tempfile::tempdir().unwrap();
-        let records = Records::open(dir.path()).unwrap();
-        assert_eq!(records.look("a").unwrap(), Found::Nothing);
-        let file = records.claim("a").unwrap();
-        assert!(records.claim("a").is_err(), "a key is claimed once");
-        assert_eq!(records.look("a").unwrap(), Found::Started(None));
+        let mut records = Records::open(dir.path()).unwrap();
+        assert_eq!(records.look("a"), Found::Nothing);
+        records.claim("a").unwrap();
+        assert_eq!(records.look("a"), Found::Started(None));
         let who = Identity { pid: 7, start: 99 };
-        records.started(&file, who).unwrap();
-        assert_eq!(records.look("a").unwrap(), Found::Started(Some(who)));
+        records.started("a", who).unwrap();
+        let mut records = Records::open(dir.path()).unwrap();
+        assert_eq!(records.look("a"), Found::Started(Some(who)));
+        assert_eq!(records.unfinished(), ["a"]);
         let end = End::Exit(Exit { code: 143, signal: Some(15) });
-        records.ended("a", Some(file), end).unwrap();
-        assert_eq!(records.look("a").unwrap(), Found::Ended(end));
-        assert!(records.unfinished().unwrap().is_empty());
+        records.ended("a", end).unwrap();
+        for key in ["ab", "b"] {
+            records.claim(key).unwrap();
+            records.ended(key, End::Lost).unwrap();
+        }
+        let mut records = Records::open(dir.path()).unwrap();
+        assert_eq!((records.look("a"), records.look("b")), (Found::Ended(end), Found::Ended(End::Lost)));
+        assert!(records.unfinished().is_empty());
+        assert_eq!(records.ended_with_prefix("a"), ["a", "ab"]);
+        records.forget_all(&["a".to_owned(), "ab".to_owned()]).unwrap();
         records.forget("a").unwrap();
-        records.forget("a").unwrap();
-        assert_eq!(records.look("a").unwrap(), Found::Nothing);
+        let records = Records::open(dir.path()).unwrap();
+        assert_eq!((records.look("a"), records.look("b")), (Found::Nothing, Found::Ended(End::Lost)));
+        assert_eq!(std::fs::read_to_string(dir.path().join("records")).unwrap().lines().count(), 2, "written anew");
     }
 
     #[test]
-    fn an_end_before_the_rename_counts_and_a_torn_line_does_not() {
+    fn pids_of_another_boot_and_a_torn_line_are_nobodys() {
         let dir = tempfile::tempdir().unwrap();
-        let records = Records::open(dir.path()).unwrap();
-        std::fs::write(dir.path().join("started/a"), "boot x\npid 7 99\nexit 3\n").unwrap();
-        assert_eq!(records.look("a").unwrap(), Found::Ended(End::Exit(Exit { code: 3, signal: None })));
-        std::fs::write(dir.path().join("started/b"), "boot x\npid 7 99\nexit 1").unwrap();
-        assert_eq!(records.look("b").unwrap(), Found::Started(None), "pids of another boot are nobody's");
+        let text = "boot x\nstart a\npid a 7 99\nexit a 3\nstart b\npid b 7 99\nexit b 1";
+        std::fs::write(dir.path().join("records"), text).unwrap();
+        let mut records = Records::open(dir.path()).unwrap();
+        assert_eq!(records.look("a"), Found::Ended(End::Exit(Exit { code: 3, signal: None })));
+        assert_eq!(records.look("b"), Found::Started(None));
+        records.ended("b", End::Lost).unwrap();
+        assert_eq!(Records::open(dir.path()).unwrap().look("b"), Found::Ended(End::Lost));
         assert!(!Records::is_key("../x") && !Records::is_key(".x") && Records::is_key("7-a.b_c"));
     }
 }

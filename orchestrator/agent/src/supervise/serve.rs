@@ -53,8 +53,6 @@ pub(crate) struct Server {
     children: Children,
     records: Records,
     steps: BTreeMap<String, Step>,
-    /// Ends that the disk would not take; told from memory then.
-    unrecorded: BTreeMap<String, End>,
     /// Own children that nothing ties to a step, and the steps that ran when they turned up. When the last of those
     /// ends, so does the stray.
     strays: BTreeMap<i32, BTreeSet<String>>,
@@ -75,7 +73,6 @@ impl Server {
             null: File::open("/dev/null")?,
             children: Children::new(),
             steps: BTreeMap::new(),
-            unrecorded: BTreeMap::new(),
             strays: BTreeMap::new(),
             clients: BTreeMap::new(),
             next_client: 0,
@@ -109,7 +106,7 @@ impl Server {
 
     /// Watches what a supervisor before us started.
     pub(crate) fn adopt_unfinished(&mut self) {
-        for key in self.records.unfinished().unwrap_or_default() {
+        for key in self.records.unfinished() {
             self.adopt(&key);
         }
     }
@@ -205,6 +202,7 @@ impl Server {
             },
             Ask::Kill { key, grace_ms } => Some(self.kill(&key, grace_ms)),
             Ask::Forget { key } => Some(self.forget(&key)),
+            Ask::ForgetAll { prefix } => Some(self.forget_all(&prefix)),
         };
         if let Some(answer) = answer {
             self.reply(client, id, answer);
@@ -218,7 +216,7 @@ impl Server {
     }
 
     fn spawn(&mut self, key: &str, spec: Spec) -> Answer {
-        if self.steps.contains_key(key) || self.unrecorded.contains_key(key) {
+        if self.steps.contains_key(key) {
             return Answer::Done;
         }
         let program = spec.argv.first().cloned().unwrap_or_default();
@@ -227,32 +225,28 @@ impl Server {
             return refused(format!("`{key}` cannot be a key: letters, digits, `-`, `_`, `.`; at most 200"));
         }
         match self.records.look(key) {
-            Ok(Found::Nothing) => {}
-            Ok(Found::Ended(_)) => return Answer::Done,
-            Ok(Found::Started(_)) => {
+            Found::Nothing => {}
+            Found::Ended(_) => return Answer::Done,
+            Found::Started(_) => {
                 self.adopt(key);
                 return Answer::Done;
             }
-            Err(error) => return refused(format!("its record in {} cannot be read: {error}", self.dir.display())),
         }
-        let record = match self.records.claim(key) {
-            Ok(record) => record,
-            Err(error) => {
-                // A claim whose first line could not be written must not stay: it would say "started".
-                let _ = self.records.unclaim(key);
-                return refused(format!("its record in {} cannot be written: {error}", self.dir.display()));
-            }
-        };
+        if let Err(error) = self.records.claim(key) {
+            return refused(format!("its record in {} cannot be written: {error}", self.dir.display()));
+        }
         match launch(self.mark(key), spec, &self.null) {
             Ok(Launched { who, pump, output }) => {
-                if let Err(error) = self.records.started(&record, who) {
+                if let Err(error) = self.records.started(key, who) {
                     note(&format!("{key}: which process it is cannot be recorded: {error}"));
                 }
-                self.steps.insert(key.to_owned(), Step { record: Some(record), pump, output, ..Step::new(who) });
+                self.steps.insert(key.to_owned(), Step { pump, output, ..Step::new(who) });
                 Answer::Done
             }
             Err(reason) => {
-                let _ = self.records.unclaim(key);
+                if let Err(error) = self.records.forget(key) {
+                    note(&format!("{key}: that it did not start cannot be recorded: {error}"));
+                }
                 refused(reason)
             }
         }
@@ -261,8 +255,8 @@ impl Server {
     /// Takes over the process of a record without an end.
     fn adopt(&mut self, key: &str) {
         let who = match self.records.look(key) {
-            Ok(Found::Started(who)) => who,
-            Ok(Found::Nothing | Found::Ended(_)) | Err(_) => return,
+            Found::Started(who) => who,
+            Found::Nothing | Found::Ended(_) => return,
         };
         // Without a pid in the record, the leader of a session with the key's marker is the main process.
         let mark = self.mark(key);
@@ -287,17 +281,10 @@ impl Server {
 
     /// What the record tells of a key that is not in the table.
     fn told(&self, key: &str) -> Answer {
-        if let Some(end) = self.unrecorded.get(key) {
-            return told_as(*end);
-        }
-        if !Records::is_key(key) {
-            return Answer::Unknown;
-        }
         match self.records.look(key) {
-            Ok(Found::Nothing) => Answer::Unknown,
-            Ok(Found::Ended(end)) => told_as(end),
-            Ok(Found::Started(_)) => Answer::Lost,
-            Err(error) => Answer::Refused { reason: format!("the record of {key} cannot be read: {error}") },
+            Found::Nothing => Answer::Unknown,
+            Found::Ended(end) => told_as(end),
+            Found::Started(_) => Answer::Lost,
         }
     }
 
@@ -319,10 +306,16 @@ impl Server {
         if self.steps.contains_key(key) {
             return Answer::Refused { reason: format!("{key} still runs; kill it first") };
         }
-        self.unrecorded.remove(key);
-        match if Records::is_key(key) { self.records.forget(key) } else { Ok(()) } {
+        match self.records.forget(key) {
             Ok(()) => Answer::Done,
             Err(error) => Answer::Refused { reason: format!("the record of {key} cannot be removed: {error}") },
+        }
+    }
+
+    fn forget_all(&mut self, prefix: &str) -> Answer {
+        match self.records.forget_all(&self.records.ended_with_prefix(prefix)) {
+            Ok(()) => Answer::Done,
+            Err(error) => Answer::Refused { reason: format!("records of {prefix}… cannot be removed: {error}") },
         }
     }
 
@@ -389,9 +382,8 @@ impl Server {
         if let Some(pump) = &mut step.pump {
             pump.finish();
         }
-        if let Err(error) = self.records.ended(key, step.record.take(), end) {
-            note(&format!("{key}: its end cannot be recorded: {error}"));
-            self.unrecorded.insert(key.to_owned(), end);
+        if let Err(error) = self.records.ended(key, end) {
+            note(&format!("{key}: its end cannot be recorded, and is known until this supervisor ends: {error}"));
         }
         for (client, id) in step.waiters {
             self.reply(client, id, told_as(end));

@@ -41,8 +41,6 @@ pub(crate) struct Step {
     pub(crate) adopted: bool,
     /// Tells the end of an adopted process; `None` if it has ended already.
     pub(crate) pidfd: Option<OwnedFd>,
-    /// The open record; `None` for an adopted one.
-    pub(crate) record: Option<File>,
     pub(crate) pump: Option<Pump>,
     /// What `/proc/PID/fd` calls the log or pipe that its processes write to.
     pub(crate) output: Option<PathBuf>,
@@ -62,7 +60,6 @@ impl Step {
             phase: Phase::Running,
             adopted: false,
             pidfd: None,
-            record: None,
             pump: None,
             output: None,
             waiters: Vec::new(),

@@ -11,9 +11,9 @@ pub(crate) const MAX_FRAME: usize = 32 << 20;
 
 /// The socket in the supervisor's folder. The number is the version of this language: a newer binary starts a
 /// supervisor of its own beside an older one that still runs.
-pub(crate) const SOCKET: &str = "supervisor-1.sock";
+pub(crate) const SOCKET: &str = "supervisor-2.sock";
 /// Held for life by the supervisor that owns the socket.
-pub(crate) const LOCK: &str = "supervisor-1.lock";
+pub(crate) const LOCK: &str = "supervisor-2.lock";
 
 /// What a client wants. Every request may be sent again after a broken connection.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +28,8 @@ pub(crate) enum Ask {
     Kill { key: String, grace_ms: u64 },
     /// Remove what is kept of an ended process.
     Forget { key: String },
+    /// Likewise of all whose keys begin so and that have ended.
+    ForgetAll { prefix: String },
 }
 
 /// `ProcessSpec` as it travels.
