@@ -132,7 +132,7 @@ impl Mirror {
     }
 
     /// Paths that differ between two commits, sorted; `from` `None`: all paths. The flag: there were more than
-    /// [`MAX_CHANGED_PATHS`].
+    /// `MAX_CHANGED_PATHS`.
     ///
     /// # Errors
     /// `NoSuchCommit`.
