@@ -1,5 +1,5 @@
-//! How a command fails: what the user did, what the world did, what we did wrong. Each kind has its exit code, listed in
-//! `haliotis help exit-codes` and docs/cli.md.
+//! How a command fails: what the user did, what the world did, what we did wrong. Each kind has its exit code, listed at
+//! the end of `haliotis --help`.
 
 use std::fmt;
 use std::process::ExitCode;
