@@ -1,13 +1,17 @@
 //! Which cloud, and how it is reached. Local is the default; real AWS is only reached when it was asked for by name.
+//!
+//! The local cloud listens at once, since steps are told its address, and is opened by the first connection: a pipeline
+//! that never talks to it does not wait for it. One with a state of an earlier life is opened at once: its jobs,
+//! endpoints and stacks go on.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use haliotis_local_cloud::{Config, DEFAULT_ACCESS_KEY, DEFAULT_ACCOUNT, DEFAULT_SECRET_KEY, LocalCloud};
 use haliotis_model::{Secret, Vars};
 use haliotis_plugin_api::{CloudSettings, Processes};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::app::{CloudKind, Options, python};
 use crate::failure::Failure;
@@ -17,23 +21,79 @@ const LOCAL_POLL_MS: u64 = 200;
 /// AWS throttles DescribeTrainingJob and its kin.
 const AWS_POLL_MS: u64 = 10_000;
 
+/// The embedded cloud, open or not yet.
+#[derive(Clone, Default)]
+pub struct Embedded(Arc<OnceLock<Arc<LocalCloud>>>);
+
+impl Embedded {
+    /// The cloud, if it was opened.
+    pub fn opened(&self) -> Option<&Arc<LocalCloud>> {
+        self.0.get()
+    }
+
+    async fn open(&self, config: Config) -> Result<Arc<LocalCloud>, Failure> {
+        let cloud = LocalCloud::open(config).await.map_err(|error| Failure::world(error.to_string()))?;
+        Ok(Arc::clone(self.0.get_or_init(|| cloud)))
+    }
+
+    /// Waits for somebody to connect, opens the cloud, and serves them and all who come after.
+    async fn open_when_asked(self, config: Config, rest: TcpListener) -> Result<(), Failure> {
+        let first = Some(rest.accept().await?);
+        let router = self.open(config).await?.router();
+        Ok(axum::serve(Queue { first, rest }, router).await?)
+    }
+}
+
+/// A listener whose first client is taken in already.
+struct Queue {
+    first: Option<(TcpStream, SocketAddr)>,
+    rest: TcpListener,
+}
+
+impl axum::serve::Listener for Queue {
+    type Io = TcpStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (TcpStream, SocketAddr) {
+        match self.first.take() {
+            Some(first) => first,
+            None => axum::serve::Listener::accept(&mut self.rest).await,
+        }
+    }
+
+    fn local_addr(&self) -> std::io::Result<SocketAddr> {
+        self.rest.local_addr()
+    }
+}
+
 /// The settings, and the embedded cloud when it is that one; it answers when this returns.
 pub async fn open(
     options: &Options,
     processes: Arc<dyn Processes>,
-) -> Result<(Arc<CloudSettings>, Option<Arc<LocalCloud>>), Failure> {
+) -> Result<(Arc<CloudSettings>, Option<Embedded>), Failure> {
     if options.cloud == CloudKind::Aws {
         return Ok((Arc::new(aws(options)), None));
     }
     let dir = options.dir.join("cloud");
+    // Every open cloud has this folder.
+    let has_state = dir.join("sagemaker").exists();
     std::fs::create_dir_all(&dir)?;
     let listener = listen(&dir).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
     let mut config = Config::new(dir, python::local(&options.dir), processes);
     config.region.clone_from(&options.region);
     config.endpoint_url = Some(endpoint.clone());
-    let cloud = LocalCloud::open(config).await.map_err(|error| Failure::world(error.to_string()))?;
-    tokio::spawn(Arc::clone(&cloud).serve(listener));
+    let cloud = Embedded::default();
+    if has_state {
+        tokio::spawn(cloud.open(config).await?.serve(listener));
+    } else {
+        let cloud = cloud.clone();
+        tokio::spawn(async move {
+            if let Err(failure) = cloud.open_when_asked(config, listener).await {
+                tracing::error!("the local cloud cannot be opened, and its clients are refused: {failure}");
+            }
+        });
+    }
     let settings = CloudSettings {
         name: "local".to_owned(),
         endpoint_url: Some(endpoint),

@@ -1,8 +1,8 @@
 //! The one place that names concrete things: puts store, agent, clouds, languages and server together.
 //!
 //! ```text
-//! lock the data folder -> store -> local cloud -> agent -> engine (goes on with every unfinished build)
-//!                      -> reconcilers -> pages
+//! lock the data folder -> supervisor (starts aside) -> store -> local cloud -> agent
+//!                      -> engine (goes on with every unfinished build) -> reconcilers -> pages
 //! ```
 //! The local cloud comes before the engine: recovered steps look their jobs up there. Its port is kept in the data
 //! folder, since jobs that outlive a server know it.
@@ -23,7 +23,6 @@ use std::time::Duration;
 
 use haliotis_agent::{LocalAgent, Supervisor};
 use haliotis_engine::{Catalog, Engine, Recover};
-use haliotis_local_cloud::LocalCloud;
 use haliotis_plugin_api::CloudSettings;
 use haliotis_store::{DataDir, DataDirLock, LogStore, SqliteStore};
 
@@ -72,7 +71,7 @@ pub struct App {
     /// The cloud that steps talk to.
     pub cloud: Arc<CloudSettings>,
     /// The embedded cloud, when it is that one.
-    pub local_cloud: Option<Arc<LocalCloud>>,
+    pub local_cloud: Option<cloud::Embedded>,
     /// Ways to say "look now".
     pub nudges: triggers::Nudges,
     _lock: DataDirLock,
@@ -95,11 +94,9 @@ impl App {
             ))
         })?;
         let lock = DataDir::lock(&dir).map_err(|error| Failure::world(error.to_string()))?;
+        let supervisor = supervisor(&dir)?;
         let store =
             SqliteStore::open(&DataDir::database(&dir)).await.map_err(|error| Failure::world(error.to_string()))?;
-        let exe = std::env::current_exe()?;
-        let supervisor: Arc<dyn haliotis_plugin_api::Processes> =
-            Arc::new(Supervisor::connect(&dir.join("agent"), &[exe.display().to_string(), "__supervise".to_owned()]));
         let (cloud, local_cloud) = cloud::open(&options, Arc::clone(&supervisor)).await?;
         let logs = LogStore::new(DataDir::logs(&dir));
         let agent = LocalAgent::new(haliotis_agent::AgentConfig {
@@ -161,7 +158,7 @@ impl App {
     /// what is on disk goes on at the next start.
     pub async fn close(&self) {
         self.engine.stop();
-        if let Some(cloud) = &self.local_cloud {
+        if let Some(cloud) = self.local_cloud.as_ref().and_then(cloud::Embedded::opened) {
             cloud.sagemaker().shut_down().await;
             cloud.close();
         }
@@ -176,6 +173,16 @@ impl App {
     pub fn artifacts_dir(dir: &Path) -> PathBuf {
         dir.join("artifacts")
     }
+}
+
+/// The supervisor of the folder. It starts while the rest is opened, so that the first step need not wait for it.
+fn supervisor(dir: &Path) -> Result<Arc<dyn haliotis_plugin_api::Processes>, Failure> {
+    let exe = std::env::current_exe()?;
+    let supervisor = Supervisor::connect(&dir.join("agent"), &[exe.display().to_string(), "__supervise".to_owned()]);
+    let starting = supervisor.clone();
+    // Whoever needs it first hears of a failure.
+    tokio::spawn(async move { drop(starting.ready().await) });
+    Ok(Arc::new(supervisor))
 }
 
 fn processors() -> u32 {
