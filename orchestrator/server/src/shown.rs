@@ -63,7 +63,8 @@ pub(crate) fn whole(name: &str, value: &Value) -> Shown {
 
 /// What somebody decides on: whole, but for digits of a number that nobody decides by.
 pub(crate) fn decided(object: &Object) -> Vec<Shown> {
-    object.iter().map(|(name, value)| if value.is_f64() { brief(name, value) } else { whole(name, value) }).collect()
+    let number = |value: &Value| value.is_f64() || value.as_str().is_some_and(is_long_number);
+    object.iter().map(|(name, value)| if number(value) { brief(name, value) } else { whole(name, value) }).collect()
 }
 
 /// The brief forms of all fields.
@@ -105,7 +106,7 @@ fn brief_text(text: &str) -> Option<String> {
     if is_hash(text) {
         return Some(format!("{}…", words::digest(text)));
     }
-    if text.len() >= LONG_NUMBER && text.contains('.') && text.bytes().all(|byte| b"0123456789.-".contains(&byte)) {
+    if is_long_number(text) {
         return text.parse().ok().map(|number| shorter(number, text));
     }
     if let Some(rest) = text.strip_prefix("arn:") {
@@ -115,6 +116,10 @@ fn brief_text(text: &str) -> Option<String> {
     }
     let (at, _) = text.char_indices().nth(BRIEF_CHARS)?;
     Some(format!("{}…", &text[..at]))
+}
+
+fn is_long_number(text: &str) -> bool {
+    text.len() >= LONG_NUMBER && text.contains('.') && text.bytes().all(|byte| b"0123456789.-".contains(&byte))
 }
 
 fn is_hash(text: &str) -> bool {
@@ -153,6 +158,13 @@ mod tests {
         let arn = "arn:aws:sagemaker:us-east-1:000000000000:training-job/a-1";
         check(&json!(arn), "training-job/a-1", arn);
         check(&json!("arn:odd"), "arn:odd", "");
+    }
+
+    #[test]
+    fn a_decision_sees_names_and_hashes_whole_and_numbers_round() {
+        let binds = json!({ "hash": "0123456789abcdef".repeat(4), "mse": "4.705806411373134", "rows": 627 });
+        let seen: Vec<_> = decided(binds.as_object().unwrap()).iter().map(|shown| shown.pieces.concat()).collect();
+        assert_eq!(seen, ["0123456789abcdef".repeat(4).as_str(), "4.706", "627"]);
     }
 
     #[test]

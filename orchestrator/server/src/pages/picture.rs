@@ -8,7 +8,7 @@ use crate::graph::{Direction, Item, NODES_MAX, layout, layout_in_rows};
 use crate::words;
 
 /// Sizes of a single node, and the characters of its name that fit.
-const ACROSS: ((f64, f64), usize) = ((190.0, 54.0), 17);
+const ACROSS: ((f64, f64), usize) = ((190.0, 54.0), 16);
 const DOWN: ((f64, f64), usize) = ((256.0, 54.0), 24);
 /// A picture a little wider than a page is drawn smaller; a much wider one is scrolled.
 const SHRINKS_UP_TO: f64 = 1_750.0;
