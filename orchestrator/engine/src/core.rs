@@ -154,6 +154,11 @@ impl Core {
         self.timers.first().map(|(due, ..)| *due)
     }
 
+    /// Ends of steps may wait a moment for each other: their agents have work enough that is on disk already.
+    pub fn may_wait(&self) -> bool {
+        self.queue.is_ahead()
+    }
+
     /// A running build as it stands on disk.
     pub fn view(&self, build: BuildId) -> Option<BuildView> {
         let drive = self.builds.get(&build)?;
@@ -429,6 +434,9 @@ impl Core {
                 && let Stand::AtWork(Some(agent)) = &active.stand
             {
                 self.queue.give_back(id, agent);
+                if let Some(granted_at) = active.granted_at {
+                    self.queue.ended(agent, now.since(granted_at));
+                }
             }
         }
         if !turn.events.is_empty() {
@@ -500,6 +508,7 @@ impl Core {
             let Some(active) = drive.steps.get_mut(&step) else { continue };
             let mark = Mark::Granted { id: step.clone(), attempt: active.call.attempt, agent: agent.clone() };
             active.stand = Stand::AtWork(Some(agent));
+            active.granted_at = Some(now);
             let Some(effect) = start(drive, &step, false) else { continue };
             if let Some((turn, held)) = turns.get_mut(&id) {
                 turn.marks.push(mark);

@@ -37,6 +37,8 @@ pub(crate) struct Active {
     pub(crate) handle: Option<Value>,
     /// The program asked it to stop; asked again after a restart, since the first asking may have been lost.
     pub(crate) cancelled: bool,
+    /// When a slot was granted.
+    pub(crate) granted_at: Option<Millis>,
 }
 
 impl Active {
@@ -152,6 +154,7 @@ impl Drive {
                 Mark::Granted { id, agent, .. } => {
                     if let Some(step) = self.steps.get_mut(id) {
                         step.stand = Stand::AtWork(Some(agent.clone()));
+                        step.granted_at = Some(turn.at);
                     }
                 }
                 Mark::Handle { id, handle, .. } => {
@@ -167,7 +170,8 @@ impl Drive {
         match command {
             Command::StartStep(call) => {
                 let call = Arc::new(call.clone());
-                let mut step = Active { call, stand: Stand::AtWork(None), handle: None, cancelled: false };
+                let mut step =
+                    Active { call, stand: Stand::AtWork(None), handle: None, cancelled: false, granted_at: None };
                 if step.wants_slot() {
                     step.stand = Stand::Queued;
                 }

@@ -23,6 +23,8 @@ use crate::view::BuildView;
 const STACK_BYTES: usize = 256 << 20;
 /// Messages handled in one go: bounds the size of one commit, not its count.
 const BATCH: usize = 16_384;
+/// How long the ends of short steps wait for each other while enough is granted ahead: a few share a commit then.
+const GATHER: Duration = Duration::from_millis(2);
 /// Followers that fall further behind than this are told to look at the whole again.
 const CHANGES_KEPT: usize = 4_096;
 /// First and longest pause between two tries of a failing store.
@@ -321,6 +323,12 @@ fn run(mut core: Core, mut inbox: mpsc::UnboundedReceiver<Message>, outside: &Ou
         let mut messages = Vec::new();
         loop {
             receive(&mut inbox, &mut messages, core.next_timer()).await;
+            if core.may_wait() && messages.iter().all(is_step_end) {
+                tokio::time::sleep(GATHER).await;
+                while let Ok(message) = inbox.try_recv() {
+                    messages.push(message);
+                }
+            }
             let mut inputs = Vec::with_capacity(messages.len() + 1);
             let mut views = Vec::new();
             for message in messages.drain(..) {
@@ -350,6 +358,10 @@ fn run(mut core: Core, mut inbox: mpsc::UnboundedReceiver<Message>, outside: &Ou
             }
         }
     });
+}
+
+fn is_step_end(message: &Message) -> bool {
+    matches!(message, Message::Input(input) if matches!(**input, Input::StepEnded(..)))
 }
 
 /// Waits for messages or the next timer, whichever is first.

@@ -8,11 +8,26 @@ use haliotis_model::{BuildId, StepId};
 use crate::executor::AgentInfo;
 use crate::label;
 
-/// How many steps beyond its slots an agent may be granted, per slot. START of the next steps is then on disk before the
-/// slot is free, so commits overlap with work instead of following it. A commit may have to wait for the one before it,
-/// and a short step ends in less than either: four cover two commits of about 1 ms each and steps of half of that. More
-/// would only grant work early that another agent could do.
-const LOOK_AHEAD_PER_SLOT: u32 = 4;
+/// How many steps beyond its slots an agent may be granted, per slot, while its steps are short. START of the next steps
+/// is then on disk before a slot is free, so commits overlap with work, and several ends share one commit.
+const LOOK_AHEAD_PER_SLOT: u32 = 8;
+/// Steps that end this soon after their grant are short. Work granted ahead is kept from other builds, so nothing is
+/// granted ahead of longer steps: there a commit costs nothing and fairness does.
+const SHORT_MS: u64 = 100;
+
+/// An agent and what the engine knows of it.
+struct Agent {
+    info: AgentInfo,
+    granted: u32,
+    /// Mean time from grant to end of the last few steps, weighing the last by a quarter.
+    pace_ms: u64,
+}
+
+impl Agent {
+    fn most(&self) -> u32 {
+        self.info.slots * (1 + if self.pace_ms < SHORT_MS { LOOK_AHEAD_PER_SLOT } else { 0 })
+    }
+}
 
 /// Rank within the build, then order of arrival.
 type Order = (u32, u64);
@@ -20,7 +35,7 @@ type Order = (u32, u64);
 /// Wishes for slots and the agents that have them.
 #[derive(Default)]
 pub(crate) struct Queue {
-    agents: Vec<(AgentInfo, u32)>,
+    agents: Vec<Agent>,
     /// By label expression, so that a full agent costs nothing however long its queue is.
     waiting: BTreeMap<String, BTreeMap<Order, (BuildId, StepId)>>,
     place: BTreeMap<(BuildId, StepId), (String, Order)>,
@@ -31,7 +46,8 @@ pub(crate) struct Queue {
 
 impl Queue {
     pub(crate) fn new(agents: Vec<AgentInfo>) -> Self {
-        Self { agents: agents.into_iter().map(|agent| (agent, 0)).collect(), ..Self::default() }
+        let agents = agents.into_iter().map(|info| Agent { info, granted: 0, pace_ms: SHORT_MS }).collect();
+        Self { agents, ..Self::default() }
     }
 
     pub(crate) fn push(&mut self, build: BuildId, id: StepId, label: &str) {
@@ -59,10 +75,10 @@ impl Queue {
     /// The next wish that can be met, and the agent that meets it. The slot is taken.
     pub(crate) fn grant(&mut self) -> Option<(BuildId, StepId, String)> {
         for at in 0..self.agents.len() {
-            let (agent, granted) = &self.agents[at];
-            if *granted >= agent.slots * (1 + LOOK_AHEAD_PER_SLOT) {
+            if self.agents[at].granted >= self.agents[at].most() {
                 continue;
             }
+            let agent = &self.agents[at].info;
             let next = self
                 .waiting
                 .iter()
@@ -76,7 +92,7 @@ impl Queue {
                 self.waiting.remove(&label);
             }
             self.place.remove(&(build, id.clone()));
-            self.agents[at].1 += 1;
+            self.agents[at].granted += 1;
             return Some((build, id, name));
         }
         None
@@ -85,17 +101,29 @@ impl Queue {
     /// A slot taken before a restart is taken again.
     pub(crate) fn retake(&mut self, build: BuildId, agent: &str) {
         *self.active.entry(build).or_insert(0) += 1;
-        if let Some((_, granted)) = self.agents.iter_mut().find(|(info, _)| info.name == agent) {
-            *granted += 1;
+        if let Some(agent) = self.agents.iter_mut().find(|known| known.info.name == agent) {
+            agent.granted += 1;
         }
     }
 
     /// A slot is free again.
     pub(crate) fn give_back(&mut self, build: BuildId, agent: &str) {
-        if let Some((_, granted)) = self.agents.iter_mut().find(|(info, _)| info.name == agent) {
-            *granted = granted.saturating_sub(1);
+        if let Some(agent) = self.agents.iter_mut().find(|known| known.info.name == agent) {
+            agent.granted = agent.granted.saturating_sub(1);
         }
         self.left(build);
+    }
+
+    /// A step ended so long after its grant.
+    pub(crate) fn ended(&mut self, agent: &str, took_ms: u64) {
+        if let Some(agent) = self.agents.iter_mut().find(|known| known.info.name == agent) {
+            agent.pace_ms = (agent.pace_ms.saturating_mul(3).saturating_add(took_ms)) / 4;
+        }
+    }
+
+    /// An agent has so much granted ahead that the ends of its steps may wait for each other.
+    pub(crate) fn is_ahead(&self) -> bool {
+        self.agents.iter().any(|agent| agent.granted > agent.info.slots * (1 + LOOK_AHEAD_PER_SLOT / 2))
     }
 
     fn left(&mut self, build: BuildId) {
@@ -110,11 +138,11 @@ impl Queue {
     /// Why a wish with this label waits, for people.
     pub(crate) fn why(&self, label: &str) -> String {
         let fitting: Vec<_> =
-            self.agents.iter().filter(|(agent, _)| label::matches(label, &agent.name, &agent.labels)).collect();
+            self.agents.iter().filter(|agent| label::matches(label, &agent.info.name, &agent.info.labels)).collect();
         if fitting.is_empty() {
             return format!("no agent has the label `{label}`");
         }
-        let slots: u32 = fitting.iter().map(|(agent, _)| agent.slots).sum();
+        let slots: u32 = fitting.iter().map(|agent| agent.info.slots).sum();
         format!("all {slots} slots of {} agent(s) are taken", fitting.len())
     }
 }
@@ -134,8 +162,24 @@ mod tests {
             queue.push(BuildId(1), StepId::new(format!("/s{step}")), "");
         }
         queue.push(BuildId(2), StepId::new("/first"), "");
-        let granted: Vec<_> = std::iter::from_fn(|| queue.grant()).map(|(build, ..)| build.0).collect();
-        assert_eq!(granted, [1, 2, 1, 1, 1], "the other build's first step comes right after the first one's");
+        assert_eq!(queue.grant().map(|(build, ..)| build.0), Some(1));
+        assert_eq!(queue.grant(), None, "one slot, and nothing ahead of steps of unknown length");
+        queue.give_back(BuildId(1), "a");
+        queue.ended("a", 60_000);
+        assert_eq!(queue.grant().map(|(build, ..)| build.0), Some(2), "the other build is next");
+        assert_eq!(queue.grant(), None, "nothing is granted ahead of long steps");
+    }
+
+    #[test]
+    fn short_steps_are_granted_ahead() {
+        let mut queue = Queue::new(vec![agent("a", 1, &[])]);
+        for step in 0..100 {
+            queue.push(BuildId(1), StepId::new(format!("/s{step}")), "");
+        }
+        queue.ended("a", 2);
+        let granted = std::iter::from_fn(|| queue.grant()).count();
+        assert_eq!(granted, 1 + LOOK_AHEAD_PER_SLOT as usize);
+        assert!(queue.is_ahead());
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl World {
                 Effect::Reply(..) | Effect::Changed(_) => {}
             }
         }
-        assert!(self.slots_taken() <= (SLOTS * 5) as usize, "more slots granted than slots and look-ahead");
+        assert!(self.slots_taken() <= (SLOTS * 9) as usize, "more slots granted than slots and look-ahead");
     }
 
     fn start_is_journaled(&self, key: &StepKey) -> bool {
