@@ -5,9 +5,10 @@
 //!
 //! Races: a lock file beside each mirror is held while it is made or fetched, so two callers (also of two processes) do
 //! that one after the other, and the second finds the commit there. Reading takes no lock: objects are only ever added,
-//! and git puts each in place by a rename. A server killed in a fetch may leave git's own lock files behind; the next
-//! fetch then fails for a local reason, and git's locks are swept away; if that does not help, the mirror is deleted and
-//! made anew once. Readers of the old one keep their open files.
+//! and git puts each in place by a rename. A mirror is made under another name and renamed when it is whole, so a server
+//! killed meanwhile leaves no half of one; what it left is deleted by the next that makes it. A server killed in a fetch
+//! may leave git's own lock files behind; the next fetch then fails for a local reason, and git's locks are swept away;
+//! if that does not help, the mirror is deleted and made anew once. Readers of the old one keep their open files.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -211,10 +212,18 @@ impl Mirror {
         if Repository::open_bare(&self.folder).is_ok() {
             return Ok(());
         }
+        let unfinished = self.folder.with_extension("unfinished");
+        for leftover in [&unfinished, &self.folder] {
+            match std::fs::remove_dir_all(leftover) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(self.io(error)),
+                _ => {}
+            }
+        }
         let mut options = git2::RepositoryInitOptions::new();
         // The user's own template folder may hold hooks.
         options.bare(true).external_template(false);
-        Repository::init_opts(&self.folder, &options).map(drop).map_err(|error| self.failed(error))
+        Repository::init_opts(&unfinished, &options).map_err(|error| self.failed(error))?;
+        std::fs::rename(&unfinished, &self.folder).map_err(|source| self.io(source))
     }
 
     fn lock(&self) -> Result<File, ScmError> {
@@ -374,6 +383,20 @@ mod tests {
         let second = repo.commit("a.txt", "two", "second");
         mirror.ensure(&second, None).unwrap();
         assert_eq!(mirror.read(&second, "a.txt").unwrap(), "two");
+    }
+
+    #[test]
+    fn what_a_server_killed_while_making_a_mirror_left_behind_is_in_nobodys_way() {
+        let (repo, cache) = (Fixture::new(), tempfile::tempdir().unwrap());
+        let commit = repo.commit("a.txt", "one", "first");
+        let mirror = Mirror::new(cache.path(), repo.url().as_str()).unwrap();
+        for half in [mirror.folder().to_owned(), mirror.folder().with_extension("unfinished")] {
+            std::fs::create_dir_all(&half).unwrap();
+            std::fs::write(half.join("config.lock"), "").unwrap();
+        }
+        mirror.ensure(&commit, None).unwrap();
+        assert_eq!(mirror.read(&commit, "a.txt").unwrap(), "one");
+        assert!(!mirror.folder().with_extension("unfinished").exists());
     }
 
     #[test]
