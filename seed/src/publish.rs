@@ -95,7 +95,8 @@ fn recognise(
     }
 }
 
-/// Makes an empty bare repository whose HEAD is `branch`. One that is there already is left as it is.
+/// Makes an empty bare repository whose HEAD is `branch`. One that is there already is left as it is. It is made under
+/// another name and renamed when it is whole, so that a kill in between leaves nothing that looks like a repository.
 ///
 /// # Errors
 /// `PlaceTaken` when the folder holds something else.
@@ -107,9 +108,18 @@ pub fn create_bare(path: &Path, branch: &str) -> Result<(), SeedError> {
     if taken {
         return Err(SeedError::PlaceTaken { path: path.display().to_string() });
     }
+    let making = format!("making {}", path.display());
+    let failed = |source| SeedError::Io { path: path.display().to_string(), source };
+    let unfinished = path.with_extension("unfinished");
+    match std::fs::remove_dir_all(&unfinished) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
     let mut options = git2::RepositoryInitOptions::new();
     options.bare(true).mkpath(true).external_template(false).initial_head(branch);
-    Repository::init_opts(path, &options).map(drop).map_err(git(&format!("making {}", path.display())))
+    Repository::init_opts(&unfinished, &options).map_err(git(&making))?;
+    // Renames over an empty folder as well.
+    std::fs::rename(&unfinished, path).map_err(failed)
 }
 
 /// Changes one text file of a branch and pushes the commit. When `edit` leaves the text as it is, nothing is pushed and
