@@ -108,6 +108,25 @@ pub trait Catalog: Send + Sync {
     /// Removes one; its builds stay. `false`: there was none.
     async fn remove_pipeline(&self, name: &str) -> Result<bool, JournalError>;
 
+    /// Gives a pipeline another name, with its builds, their numbers and the documents kept under its name. `false`:
+    /// there is none. An error, and nothing changed, when the new name is in use, also by builds of a removed pipeline.
+    async fn rename_pipeline(&self, from: &str, to: &str) -> Result<bool, JournalError>;
+    /// The number of the next build of a pipeline will be at least this one.
+    async fn raise_next_number(&self, pipeline: &str, next: u32) -> Result<(), JournalError>;
+    /// The number its next build will have.
+    async fn next_number(&self, pipeline: &str) -> Result<u32, JournalError>;
+    /// The newest build of each registered pipeline that has any, by pipeline name.
+    async fn newest_builds(&self) -> Result<Vec<BuildSummary>, JournalError>;
+
+    /// Keeps a text of an edge's own under a kind and a name, as Jenkins' config.xml of a job.
+    async fn put_document(&self, kind: &str, name: &str, body: &str) -> Result<(), JournalError>;
+    /// One of them.
+    async fn document(&self, kind: &str, name: &str) -> Result<Option<String>, JournalError>;
+    /// Names and texts of a kind, by name.
+    async fn documents(&self, kind: &str) -> Result<Vec<(String, String)>, JournalError>;
+    /// Removes one; `false`: there was none.
+    async fn remove_document(&self, kind: &str, name: &str) -> Result<bool, JournalError>;
+
     /// Builds, newest first.
     async fn builds(&self, filter: &BuildFilter) -> Result<Vec<BuildSummary>, JournalError>;
     /// One by id.

@@ -28,6 +28,7 @@ struct State {
     last_outbox: i64,
     pipelines: BTreeMap<String, Pipeline>,
     cursors: BTreeMap<String, String>,
+    documents: BTreeMap<(String, String), String>,
     deliveries: Vec<Delivery>,
     audit: Vec<AuditEntry>,
     credentials: BTreeMap<String, Credential>,

@@ -15,8 +15,10 @@ pub(crate) struct Migration {
 }
 
 /// All of them in order; the first brings a file to version 1.
-pub(crate) const MIGRATIONS: &[Migration] =
-    &[Migration { name: "0001_start.sql", sql: include_str!("../migrations/0001_start.sql") }];
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { name: "0001_start.sql", sql: include_str!("../migrations/0001_start.sql") },
+    Migration { name: "0002_documents.sql", sql: include_str!("../migrations/0002_documents.sql") },
+];
 
 /// Marks a file as ours ("HALI"), so that another program's database is refused instead of migrated.
 pub(crate) const APPLICATION_ID: i64 = 0x4841_4c49;

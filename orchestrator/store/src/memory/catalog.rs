@@ -25,6 +25,70 @@ impl Catalog for MemoryStore {
         Ok(self.write()?.pipelines.remove(name).is_some())
     }
 
+    async fn rename_pipeline(&self, from: &str, to: &str) -> Result<bool, JournalError> {
+        let mut state = self.write()?;
+        if !state.pipelines.contains_key(from) {
+            return Ok(false);
+        }
+        let in_use = state.pipelines.contains_key(to) || state.numbers.contains_key(to);
+        if in_use || state.documents.keys().any(|(_, name)| name == to) {
+            return Err(JournalError::Store(format!("the name {to} is in use")));
+        }
+        if let Some(mut pipeline) = state.pipelines.remove(from) {
+            to.clone_into(&mut pipeline.name);
+            state.pipelines.insert(to.to_owned(), pipeline);
+        }
+        if let Some(last) = state.numbers.remove(from) {
+            state.numbers.insert(to.to_owned(), last);
+        }
+        for kept in state.builds.values_mut().filter(|kept| kept.summary.pipeline == from) {
+            to.clone_into(&mut kept.summary.pipeline);
+        }
+        let documents = std::mem::take(&mut state.documents);
+        let renamed = |name: String| if name == from { to.to_owned() } else { name };
+        state.documents = documents.into_iter().map(|((kind, name), body)| ((kind, renamed(name)), body)).collect();
+        Ok(true)
+    }
+
+    async fn raise_next_number(&self, pipeline: &str, next: u32) -> Result<(), JournalError> {
+        let mut state = self.write()?;
+        let last = state.numbers.entry(pipeline.to_owned()).or_default();
+        *last = (*last).max(next.saturating_sub(1));
+        Ok(())
+    }
+
+    async fn next_number(&self, pipeline: &str) -> Result<u32, JournalError> {
+        Ok(self.read().numbers.get(pipeline).copied().unwrap_or(0).saturating_add(1))
+    }
+
+    async fn newest_builds(&self) -> Result<Vec<BuildSummary>, JournalError> {
+        let state = self.read();
+        let mut newest = std::collections::BTreeMap::new();
+        for kept in state.builds.values().filter(|kept| state.pipelines.contains_key(&kept.summary.pipeline)) {
+            newest.insert(kept.summary.pipeline.clone(), kept.summary.clone());
+        }
+        Ok(newest.into_values().collect())
+    }
+
+    async fn put_document(&self, kind: &str, name: &str, body: &str) -> Result<(), JournalError> {
+        self.write()?.documents.insert((kind.to_owned(), name.to_owned()), body.to_owned());
+        Ok(())
+    }
+
+    async fn document(&self, kind: &str, name: &str) -> Result<Option<String>, JournalError> {
+        Ok(self.read().documents.get(&(kind.to_owned(), name.to_owned())).cloned())
+    }
+
+    async fn documents(&self, kind: &str) -> Result<Vec<(String, String)>, JournalError> {
+        let state = self.read();
+        let own = state.documents.iter().filter(|((of, _), _)| of == kind);
+        Ok(own.map(|((_, name), body)| (name.clone(), body.clone())).collect())
+    }
+
+    async fn remove_document(&self, kind: &str, name: &str) -> Result<bool, JournalError> {
+        Ok(self.write()?.documents.remove(&(kind.to_owned(), name.to_owned())).is_some())
+    }
+
     async fn builds(&self, filter: &BuildFilter) -> Result<Vec<BuildSummary>, JournalError> {
         let limit = if filter.limit == 0 { BuildFilter::MAX } else { filter.limit.min(BuildFilter::MAX) };
         let wanted = |build: &&BuildSummary| {

@@ -34,6 +34,64 @@ impl Catalog for SqliteStore {
         Ok(self.change(Statement::new("DELETE FROM pipelines WHERE name = ?1").bind(name)).await? > 0)
     }
 
+    async fn rename_pipeline(&self, from: &str, to: &str) -> Result<bool, JournalError> {
+        let Some(mut pipeline) = self.pipeline(from).await? else { return Ok(false) };
+        to.clone_into(&mut pipeline.name);
+        // The unique keys refuse a name that is in use; all of it is one transaction then and nothing is left.
+        let statement = Statement::new(
+            "UPDATE numbers SET pipeline = ?2 WHERE pipeline = ?1;
+             UPDATE builds SET pipeline = ?2 WHERE pipeline = ?1;
+             UPDATE documents SET name = ?2 WHERE name = ?1;
+             UPDATE pipelines SET name = ?2, body = ?3 WHERE name = ?1",
+        );
+        self.change(statement.bind(from).bind(to).bind(text(&pipeline)?)).await.map(|_| true)
+    }
+
+    async fn raise_next_number(&self, pipeline: &str, next: u32) -> Result<(), JournalError> {
+        let statement = Statement::new(
+            "INSERT INTO numbers (pipeline, last) VALUES (?1, ?2)
+             ON CONFLICT DO UPDATE SET last = max(last, excluded.last)",
+        );
+        self.change(statement.bind(pipeline).bind(i64::from(next.saturating_sub(1)))).await.map(drop)
+    }
+
+    async fn next_number(&self, pipeline: &str) -> Result<u32, JournalError> {
+        let statement = Statement::new("SELECT last FROM numbers WHERE pipeline = ?1").bind(pipeline);
+        Ok(self.row(statement, |row| read::number(row, 0)).await?.unwrap_or(0).saturating_add(1))
+    }
+
+    async fn newest_builds(&self) -> Result<Vec<BuildSummary>, JournalError> {
+        // One look into the index a pipeline, however many builds there are.
+        let sql = format!(
+            "SELECT {SUMMARY} FROM builds WHERE id IN
+             (SELECT (SELECT max(b.id) FROM builds b WHERE b.pipeline = p.name) FROM pipelines p) ORDER BY pipeline"
+        );
+        self.rows(Statement::new(AssertSqlSafe(sql).into_sql_str()), read::summary).await
+    }
+
+    async fn put_document(&self, kind: &str, name: &str, body: &str) -> Result<(), JournalError> {
+        let statement = Statement::new(
+            "INSERT INTO documents (kind, name, body) VALUES (?1, ?2, ?3)
+             ON CONFLICT DO UPDATE SET body = excluded.body",
+        );
+        self.change(statement.bind(kind).bind(name).bind(body)).await.map(drop)
+    }
+
+    async fn document(&self, kind: &str, name: &str) -> Result<Option<String>, JournalError> {
+        let statement = Statement::new("SELECT body FROM documents WHERE kind = ?1 AND name = ?2");
+        self.row(statement.bind(kind).bind(name), |row| Ok(row.try_get(0)?)).await
+    }
+
+    async fn documents(&self, kind: &str) -> Result<Vec<(String, String)>, JournalError> {
+        let statement = Statement::new("SELECT name, body FROM documents WHERE kind = ?1 ORDER BY name").bind(kind);
+        self.rows(statement, |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
+    }
+
+    async fn remove_document(&self, kind: &str, name: &str) -> Result<bool, JournalError> {
+        let statement = Statement::new("DELETE FROM documents WHERE kind = ?1 AND name = ?2");
+        Ok(self.change(statement.bind(kind).bind(name)).await? > 0)
+    }
+
     async fn builds(&self, filter: &BuildFilter) -> Result<Vec<BuildSummary>, JournalError> {
         self.rows(list(filter), read::summary).await
     }

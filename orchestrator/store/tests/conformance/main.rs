@@ -59,13 +59,16 @@ conformance! {
     a_delivery_is_recorded_once
     a_fenced_turn_changes_nothing_and_the_others_are_written
     a_once_key_makes_one_build
+    a_renamed_pipeline_keeps_its_builds_numbers_and_documents
     builds_are_numbered_per_pipeline_and_found_again
     concurrent_creates_with_one_key_make_one_build
     credentials_are_listed_without_their_fields
     cursors_are_replaced
+    documents_are_kept_by_kind_and_name
     everything_is_there_after_a_restart
     lists_are_newest_first_filtered_and_paged
     many_builds_in_one_append_and_many_appends_at_once
+    numbers_only_rise_and_the_newest_build_of_each_pipeline_is_found
     of_two_openers_one_advances_a_build
     of_two_that_race_for_a_turn_one_wins
     pipelines_are_kept_by_name

@@ -327,3 +327,60 @@ pub(crate) async fn of_two_openers_one_advances_a_build(subject: Subject) {
     two.append(vec![append(build, turns.len() as u64)]).await.unwrap().remove(0).unwrap();
     assert_eq!(one.load(build).await.unwrap().1, [turn(1), turn(2)]);
 }
+
+pub(crate) async fn documents_are_kept_by_kind_and_name(subject: Subject) {
+    let store = subject.open().await;
+    store.put_document("config", "b", "<b/>").await.unwrap();
+    store.put_document("config", "a", "<a/>").await.unwrap();
+    store.put_document("view", "a", "<view/>").await.unwrap();
+    store.put_document("config", "a", "<a>2</a>").await.unwrap();
+    assert_eq!(store.document("config", "a").await.unwrap().as_deref(), Some("<a>2</a>"));
+    assert_eq!(store.document("config", "c").await.unwrap(), None);
+    let pair = |name: &str, body: &str| (name.to_owned(), body.to_owned());
+    assert_eq!(store.documents("config").await.unwrap(), [pair("a", "<a>2</a>"), pair("b", "<b/>")]);
+    assert!(store.remove_document("config", "a").await.unwrap());
+    assert!(!store.remove_document("config", "a").await.unwrap());
+    assert_eq!(store.document("view", "a").await.unwrap().as_deref(), Some("<view/>"));
+}
+
+pub(crate) async fn a_renamed_pipeline_keeps_its_builds_numbers_and_documents(subject: Subject) {
+    let store = subject.open().await;
+    store.put_pipeline(&pipeline("a")).await.unwrap();
+    store.put_pipeline(&pipeline("used")).await.unwrap();
+    let build = store.create(new_build("a")).await.unwrap().id;
+    store.put_document("config", "a", "<a/>").await.unwrap();
+    assert!(!store.rename_pipeline("absent", "x").await.unwrap());
+    assert!(store.rename_pipeline("a", "used").await.is_err());
+    assert_eq!(store.pipeline("a").await.unwrap().map(|found| found.name).as_deref(), Some("a"));
+    assert_eq!(store.find_build("a", 1).await.unwrap(), Some(build), "a refused rename changes nothing");
+
+    assert!(store.rename_pipeline("a", "team/b").await.unwrap());
+    assert_eq!(store.pipeline("a").await.unwrap(), None);
+    assert_eq!(store.pipeline("team/b").await.unwrap().map(|found| found.name).as_deref(), Some("team/b"));
+    assert_eq!(store.find_build("team/b", 1).await.unwrap(), Some(build));
+    assert_eq!(store.next_number("team/b").await.unwrap(), 2);
+    assert_eq!(store.next_number("a").await.unwrap(), 1);
+    assert_eq!(store.document("config", "team/b").await.unwrap().as_deref(), Some("<a/>"));
+    assert_eq!(store.create(new_build("team/b")).await.unwrap().number, 2);
+}
+
+pub(crate) async fn numbers_only_rise_and_the_newest_build_of_each_pipeline_is_found(subject: Subject) {
+    let store = subject.open().await;
+    for name in ["a", "b", "none"] {
+        store.put_pipeline(&pipeline(name)).await.unwrap();
+    }
+    store.create(new_build("a")).await.unwrap();
+    store.raise_next_number("a", 40).await.unwrap();
+    store.raise_next_number("a", 7).await.unwrap();
+    assert_eq!(store.next_number("a").await.unwrap(), 40);
+    store.create(new_build("a")).await.unwrap();
+    store.create(new_build("b")).await.unwrap();
+    store.create(new_build("unregistered")).await.unwrap();
+    let newest = store.newest_builds().await.unwrap();
+    let names: Vec<_> = newest.iter().map(|build| (build.pipeline.as_str(), build.number)).collect();
+    assert_eq!(names, [("a", 40), ("b", 1)]);
+}
+
+fn pipeline(name: &str) -> Pipeline {
+    serde_json::from_value(serde_json::json!({"name": name, "language": "yaml", "path": "p.yaml"})).unwrap()
+}
