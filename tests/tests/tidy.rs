@@ -19,10 +19,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plugin-aws", &["plugin-api", "model"]),
     ("plugin-dummy", &["plugin-api", "model"]),
     ("local-cloud", &["plugin-api", "model"]),
-    ("store", &["engine", "flow", "model"]),
+    ("access", &["model"]),
+    ("store", &["access", "engine", "flow", "model"]),
     ("scm", &["engine", "model"]),
     ("agent", &["engine", "plugin-api", "model"]),
-    ("server", &["engine", "flow", "model"]),
+    ("server", &["access", "engine", "flow", "model"]),
     ("seed", &["engine", "scm", "model"]),
     ("tests", &[]),
 ];
