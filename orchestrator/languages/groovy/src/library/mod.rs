@@ -1,0 +1,108 @@
+//! The library: methods of Java's and Groovy's classes, as tables of native functions.
+//!
+//! **How to add a method.** Write `fn trim(vm: &mut Vm, this: &Value, args: &[Value]) -> Answer` and list it in the
+//! table of the type that declares it, sorted by name or not. One name may stand there more than once: each is tried in
+//! order until one does not answer [`Raise::NoMatch`]. A subtype's table comes before its supertypes' (`ArrayList`,
+//! `List`, `Collection`, `Iterable`, `Object`). An array is asked as a `List` too.
+//!
+//! * `args` hold GStrings as they are: use [`Vm::text`] or [`Vm::str_arg`] where Java wants a `String`.
+//! * An argument of a wrong type: `Err(Raise::NoMatch)`; the caller gets Groovy's `MissingMethodException`.
+//! * An exception: `Err(vm.throw("java.lang.IllegalArgumentException", "text"))`.
+//! * Containers are made by [`Vm::list`], [`Vm::map`], [`Vm::set`]; large results are announced by [`Vm::charge`]
+//!   *before* they are built (`vm.charge(bytes)?`), so that an exploding string ends the build, not the process.
+//! * Elements of anything iterable: [`Vm::elements`]. Never hold a `borrow()` of a container across a call of `vm`.
+//! * `vm.equals`, `vm.compare`, `vm.hash`, `vm.truth`, `vm.text`, `vm.inspect` may run a script's own `equals` and so
+//!   on, nested and without steps.
+//! * **A method that takes a closure is not native.** It is Groovy, in `prelude.groovy` (or `prelude/*.groovy`):
+//!   `class ListMethods`-like classes whose static methods take the receiver first. So `list.each { sh it }` can wait.
+//! * Properties need nothing: `date.time` looks for `getTime` and `isTime`.
+//! * Time and randomness come from [`Vm::now_ms`] and [`Vm::random`], never from Rust.
+
+use crate::value::Value;
+use crate::vm::{Raise, Vm};
+
+/// What a native function answers.
+pub type Answer = Result<Value, Raise>;
+
+/// A method of an instance.
+#[derive(Clone, Copy)]
+pub struct Method {
+    /// Its name.
+    pub name: &'static str,
+    /// Fewest arguments.
+    pub min: u8,
+    /// Most arguments; [`MANY`] for any number.
+    pub max: u8,
+    /// What it does.
+    pub run: fn(&mut Vm, &Value, &[Value]) -> Answer,
+}
+
+/// A static method.
+#[derive(Clone, Copy)]
+pub struct Static {
+    /// Its name.
+    pub name: &'static str,
+    /// Fewest arguments.
+    pub min: u8,
+    /// Most arguments; [`MANY`] for any number.
+    pub max: u8,
+    /// What it does.
+    pub run: fn(&mut Vm, &[Value]) -> Answer,
+}
+
+/// Any number of arguments.
+pub const MANY: u8 = u8::MAX;
+
+/// Methods that a file adds to a type. A type may be extended by many files.
+pub struct Extension {
+    /// Full name of the type, as [`crate::types`] or [`Declared`] declares it.
+    pub of: &'static str,
+    /// Methods of its instances.
+    pub methods: &'static [Method],
+    /// Static methods. A constant (`Integer.MAX_VALUE`) is a static method of no arguments with that name.
+    pub statics: &'static [Static],
+    /// `new T(args)`.
+    pub new: Option<fn(&mut Vm, &[Value]) -> Answer>,
+}
+
+/// A type that the library adds to those of [`crate::types`].
+pub struct Declared {
+    /// Full name.
+    pub name: &'static str,
+    /// Superclass; for an interface `java.lang.Object`.
+    pub parent: &'static str,
+    /// Interfaces it names itself.
+    pub interfaces: &'static [&'static str],
+    /// Whether it is an interface.
+    pub interface: bool,
+}
+
+/// Shorthand for a row of a method table.
+pub const fn method(name: &'static str, min: u8, max: u8, run: fn(&mut Vm, &Value, &[Value]) -> Answer) -> Method {
+    Method { name, min, max, run }
+}
+
+/// Shorthand for a row of a static table.
+pub const fn function(name: &'static str, min: u8, max: u8, run: fn(&mut Vm, &[Value]) -> Answer) -> Static {
+    Static { name, min, max, run }
+}
+
+/// All extensions, file by file.
+pub const EXTENSIONS: &[&[Extension]] = &[];
+
+/// All types beyond those of [`crate::types`], file by file.
+pub const DECLARED: &[&[Declared]] = &[];
+
+/// Groovy source compiled once per thread: class `<Name>` here holds the closure-taking methods of type `<of>`.
+/// A static method's first parameter is the receiver. `(of, class name, source)`.
+pub const PRELUDE: &[(&str, &str, &str)] = &[];
+
+/// Text that tells equal library values from unequal ones, for those whose `equals` is not identity (`Date`, `UUID`,
+/// `LocalDate`). It is their key in maps, and `==` compares it.
+///
+/// # Errors
+/// What making the text throws.
+pub fn native_key(vm: &mut Vm, native: &std::rc::Rc<crate::value::Native>) -> Result<Option<std::rc::Rc<str>>, Raise> {
+    let _ = (vm, native);
+    Ok(None)
+}
