@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("flow", &["model"]),
     ("engine", &["flow", "model"]),
     ("yaml", &["flow", "model"]),
+    ("jenkinsfile", &["flow", "groovy", "groovy-syntax", "model"]),
     ("groovy", &["groovy-syntax"]),
     ("groovy-syntax", &[]),
     ("plugin-api", &["model"]),

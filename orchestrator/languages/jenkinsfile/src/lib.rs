@@ -1,0 +1,81 @@
+//! The Jenkinsfile language: Declarative and scripted pipelines, read, checked, converted and run.
+//!
+//! ```text
+//! text -> tree (groovy-syntax) -> model (declare) -> check -> problems in Jenkins' words, all at once
+//!                                        \-> convert: Jenkins' JSON model, and back
+//!                                        \-> run: a program over flow; Groovy parts in haliotis-groovy's machine
+//! ```
+//! No IO, no clock, no unordered maps: the same source and the same events give the same commands.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod convert;
+mod declare;
+mod problems;
+mod table;
+mod words;
+
+use std::collections::BTreeSet;
+
+use haliotis_groovy_syntax::Script;
+use haliotis_model::Value;
+
+pub use convert::to_jenkinsfile;
+pub use problems::Problem;
+use problems::Problems;
+
+/// Everything that is wrong with a Jenkinsfile, in the order of its text. Empty: it can run.
+pub fn validate(text: &str) -> Vec<Problem> {
+    match haliotis_groovy_syntax::parse(text, "WorkflowScript") {
+        Ok(script) => validate_script(&script, &BTreeSet::new(), has_libraries(&script)),
+        Err(errors) => errors.into_iter().map(Problem::from).collect(),
+    }
+}
+
+/// Whether a text holds a Declarative Pipeline; a broken one that looks like it counts.
+pub fn is_declarative(text: &str) -> bool {
+    match haliotis_groovy_syntax::parse(text, "WorkflowScript") {
+        Ok(script) => declare::pipeline_statement(&script).is_some() || declare::pipeline_in_call(&script).is_some(),
+        Err(_) => text.lines().any(|line| line.trim_start().starts_with("pipeline")),
+    }
+}
+
+pub(crate) fn validate_script(script: &Script, library_names: &BTreeSet<String>, open: bool) -> Vec<Problem> {
+    let mut problems = Problems::new(&script.lines);
+    if let Some(model) = declare::read(script, &mut problems) {
+        check::check(&model, &mut problems);
+    }
+    check::known::check(script, library_names, open, &mut problems);
+    problems.into_sorted()
+}
+
+/// The JSON model of a Declarative Pipeline, as Jenkins' `toJson` answers.
+///
+/// # Errors
+/// All problems; or one that says that there is no pipeline block.
+pub fn to_json(text: &str) -> Result<Value, Vec<Problem>> {
+    let script = haliotis_groovy_syntax::parse(text, "WorkflowScript")
+        .map_err(|errors| errors.into_iter().map(Problem::from).collect::<Vec<_>>())?;
+    let mut problems = Problems::new(&script.lines);
+    let Some(model) = declare::read(&script, &mut problems) else {
+        let span = haliotis_groovy_syntax::Span::new(0, 0);
+        problems.hinted(
+            span,
+            "Jenkinsfile content '".to_owned() + text.trim() + "' did not contain the 'pipeline' step",
+            "only Declarative Pipelines have a JSON model",
+        );
+        return Err(problems.into_sorted());
+    };
+    check::check(&model, &mut problems);
+    if problems.has_errors() {
+        return Err(problems.into_sorted());
+    }
+    Ok(convert::model_json(&model, script.lines.text()))
+}
+
+/// Whether the script loads shared libraries, whose steps only their files tell.
+fn has_libraries(script: &Script) -> bool {
+    let text = script.lines.text();
+    text.contains("@Library") || text.contains("library(") || text.contains("library ") || text.contains("libraries")
+}
