@@ -12,14 +12,11 @@
 //! fence of `append` and the unique indexes decide between them.
 
 mod append;
-mod catalog;
 mod failure;
 mod integrity;
 mod journal;
 mod open;
 mod read;
-mod statement;
-mod words;
 mod writer;
 
 #[cfg(test)]
@@ -32,13 +29,16 @@ use haliotis_engine::JournalError;
 use sqlx::{Connection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::sql::Sql;
 pub use open::OpenError;
-use statement::Statement;
 use writer::{Done, Job, Work};
 
 /// The store of a server. Cheap to share; all methods take `&self`.
+pub type SqliteStore = Sql<SqliteFile>;
+
+/// The open file of a [`SqliteStore`].
 #[derive(Debug)]
-pub struct SqliteStore {
+pub struct SqliteFile {
     path: Arc<PathBuf>,
     jobs: mpsc::Sender<Job>,
     readers: SqlitePool,
@@ -57,7 +57,7 @@ impl SqliteStore {
         let opened = open::open(path, busy).await?;
         let path = Arc::new(path.to_owned());
         let jobs = writer::spawn(Arc::clone(&path), opened.options, opened.writer);
-        Ok(Arc::new(Self { path, jobs, readers: opened.readers }))
+        Ok(Arc::new(Sql(SqliteFile { path, jobs, readers: opened.readers })))
     }
 
     /// The file.
@@ -115,21 +115,15 @@ impl SqliteStore {
         connection.close().await?;
         copied.map(|_| ())
     }
+}
 
+impl SqliteFile {
     /// Gives a piece of work to the writer and waits until it is on disk.
     async fn write(&self, work: Work) -> Result<Done, JournalError> {
         let (answer, done) = oneshot::channel();
         let closed = |_| JournalError::Store(format!("{} is closed; start the server again", self.path.display()));
         self.jobs.send(Job { work, answer }).await.map_err(|_| closed(()))?;
         done.await.map_err(|_| closed(()))?
-    }
-
-    /// One changing statement; answers how many rows it changed.
-    async fn change(&self, statement: Statement) -> Result<u64, JournalError> {
-        match self.write(Work::Change(statement)).await? {
-            Done::Changed(rows) => Ok(rows),
-            other => Err(other.misplaced()),
-        }
     }
 
     fn failed(&self, error: &sqlx::Error) -> JournalError {

@@ -1,73 +1,15 @@
 //! Turns to rows. A group of any size is a handful of statements.
-//!
-//! The fence: under the write lock the last turns of all builds are read once; a turn that follows its build's last one
-//! is taken and becomes the last one itself (so several turns of one build may be in a group), any other is refused
-//! alone. Nothing is written for a refused one.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
-use haliotis_engine::{Append, JournalError, OutboxItem};
-use haliotis_model::{BuildId, BuildResult};
+use haliotis_engine::JournalError;
 use serde_json::json;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
-use super::statement::Statement;
-use super::words;
-
-/// Bytes of one turn as JSON at most. A program's answers are small and large results go to blobs, so more than this is a
-/// mistake; it would also have to fit into memory several times.
-const MAX_BODY: usize = 64 * 1024 * 1024;
-
-/// A turn ready to be written; made by the caller's task, so that the writer does not spend its time on JSON.
-pub(super) struct NewTurn {
-    build: i64,
-    after: i64,
-    at: i64,
-    body: Arc<str>,
-    status: &'static str,
-    ended: Option<(BuildResult, Option<String>)>,
-    outbox: Vec<(String, Arc<str>)>,
-}
-
-impl NewTurn {
-    /// Encodes. Fails for a turn that is too large.
-    pub(super) fn encode(append: &Append) -> Result<Self, JournalError> {
-        Ok(Self {
-            build: append.build.0,
-            after: i64::try_from(append.after).unwrap_or(i64::MAX),
-            at: append.turn.at.0,
-            body: encode(append.build, "turn", &append.turn)?,
-            status: words::status(append.status),
-            ended: append.ended.clone(),
-            outbox: append.outbox.iter().map(|item| encode_item(append.build, item)).collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// Its number.
-    fn seq(&self) -> i64 {
-        self.after.saturating_add(1)
-    }
-}
-
-fn encode_item(build: BuildId, item: &OutboxItem) -> Result<(String, Arc<str>), JournalError> {
-    Ok((item.kind.clone(), encode(build, "outbox item", &item.body)?))
-}
-
-/// JSON within the limit.
-pub(super) fn encode(build: BuildId, what: &str, value: &impl serde::Serialize) -> Result<Arc<str>, JournalError> {
-    let text = serde_json::to_string(value).map_err(|error| {
-        JournalError::Store(format!("a {what} of build {build} cannot be written as JSON: {error}"))
-    })?;
-    if text.len() > MAX_BODY {
-        return Err(JournalError::Store(format!(
-            "a {what} of build {build} has {} bytes, the limit is {MAX_BODY}; put large results into files or objects",
-            text.len()
-        )));
-    }
-    Ok(text.into())
-}
+use crate::sql::statement::Statement;
+use crate::sql::turn::{Head, NewTurn, admit};
 
 /// The common case, a turn alone in its group that leaves its build as it was, as one request to SQLite: each request
 /// costs two changes of thread, which is most of what a small append takes beside its fsync. `false`: it is not that
@@ -92,19 +34,6 @@ pub(super) async fn write_lone(connection: &mut SqliteConnection, turn: &NewTurn
     .fetch_all(connection)
     .await?;
     Ok(!advanced.is_empty())
-}
-
-/// What is known of a build while a group is written.
-pub(super) struct Head {
-    last_seq: i64,
-    status: String,
-    changed: Option<Change>,
-}
-
-/// What a group does to a build's row.
-struct Change {
-    status: &'static str,
-    ended: Option<(BuildResult, Option<String>, i64)>,
 }
 
 /// Begins the transaction and reads the heads of the builds of these turns.
@@ -147,27 +76,6 @@ pub(super) async fn write_and_commit(
     write_turns(connection, &taken).await?;
     sqlx::query("COMMIT").execute(connection).await?;
     Ok(results)
-}
-
-/// The fence.
-fn admit(heads: &mut BTreeMap<i64, Head>, turn: &NewTurn) -> Result<(), JournalError> {
-    let build = BuildId(turn.build);
-    let Some(head) = heads.get_mut(&turn.build) else { return Err(JournalError::NoBuild(build)) };
-    if head.last_seq != turn.after {
-        return Err(JournalError::Fenced { build, expected: u64::try_from(turn.after).unwrap_or(0) });
-    }
-    head.last_seq += 1;
-    let earlier = head.changed.take().and_then(|change| change.ended);
-    let ended = turn.ended.clone().map(|(result, message)| (result, message, turn.at));
-    head.changed = Some(Change { status: turn.status, ended: ended.or(earlier) });
-    Ok(())
-}
-
-impl Head {
-    /// Whether only the last turn's number changes, so that no index need be touched.
-    fn keeps_status(&self) -> bool {
-        self.changed.as_ref().is_some_and(|change| change.ended.is_none() && change.status == self.status)
-    }
 }
 
 async fn write_heads(connection: &mut SqliteConnection, heads: &BTreeMap<i64, Head>) -> Result<(), sqlx::Error> {

@@ -1,50 +1,26 @@
-//! Rows back to values. A row that cannot be read names itself.
+//! Readers of the file, and the catalogue's access to it.
 
-use std::fmt::Display;
-
-use haliotis_engine::JournalError;
-use haliotis_model::{BuildId, BuildResult, BuildSummary, Millis};
-use serde::de::DeserializeOwned;
-use sqlx::Row;
+use haliotis_engine::{Created, JournalError};
+use haliotis_model::BuildId;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteRow};
 
-use super::statement::Statement;
-use super::{SqliteStore, words};
+use super::SqliteFile;
+use super::writer::{Done, Work};
+use crate::sql::Database;
+use crate::sql::row::{Columns, RowError};
+use crate::sql::statement::Statement;
+use crate::sql::turn::{NewBuildRow, NewTurn};
 
-/// The columns [`summary`] reads, in its order.
-pub(super) const SUMMARY: &str =
-    "id, pipeline, number, status, result, message, created_at, ended_at, commit_hash, causes, parameters";
-
-impl SqliteStore {
+impl SqliteFile {
     /// A reader; waits for a free one.
     pub(super) async fn reader(&self) -> Result<PoolConnection<Sqlite>, JournalError> {
         self.readers.acquire().await.map_err(|error| self.failed(&error))
     }
 
-    /// All rows of a query, each made into a value by `row`.
-    pub(super) async fn rows<T>(
-        &self,
-        statement: Statement,
-        row: impl Fn(&SqliteRow) -> Result<T, RowError>,
-    ) -> Result<Vec<T>, JournalError> {
-        let mut reader = self.reader().await?;
-        let rows = statement.query().fetch_all(&mut *reader).await.map_err(|error| self.failed(&error))?;
-        rows.iter().map(|raw| row(raw).map_err(|error| self.unreadable(error))).collect()
-    }
-
-    /// The first row of a query.
-    pub(super) async fn row<T>(
-        &self,
-        statement: Statement,
-        row: impl Fn(&SqliteRow) -> Result<T, RowError>,
-    ) -> Result<Option<T>, JournalError> {
-        Ok(self.rows(statement, row).await?.pop())
-    }
-
     fn unreadable(&self, error: RowError) -> JournalError {
         match error {
-            RowError::Sqlite(error) => self.failed(&error),
+            RowError::Column(error) => self.failed(&error),
             RowError::Content(reason) => JournalError::Store(format!(
                 "{} holds a record that cannot be read: {reason}; stop the server, run `haliotis doctor`, and restore the \
                  file from a backup",
@@ -54,49 +30,43 @@ impl SqliteStore {
     }
 }
 
-/// Why a row is no value.
-pub(super) enum RowError {
-    /// SQLite could not give a column.
-    Sqlite(sqlx::Error),
-    /// A column holds what it should not.
-    Content(String),
-}
+impl Database for SqliteFile {
+    type Row = SqliteRow;
 
-impl From<sqlx::Error> for RowError {
-    fn from(error: sqlx::Error) -> Self {
-        RowError::Sqlite(error)
+    async fn rows<T: Send>(
+        &self,
+        statement: Statement,
+        read: impl Fn(&SqliteRow) -> Result<T, RowError> + Send,
+    ) -> Result<Vec<T>, JournalError> {
+        let mut reader = self.reader().await?;
+        let rows = statement.query().fetch_all(&mut *reader).await.map_err(|error| self.failed(&error))?;
+        rows.iter().map(|row| read(row).map_err(|error| self.unreadable(error))).collect()
     }
-}
 
-/// A column of JSON.
-pub(super) fn json<T: DeserializeOwned>(row: &SqliteRow, column: usize, of: impl Display) -> Result<T, RowError> {
-    let text: &str = row.try_get(column)?;
-    serde_json::from_str(text).map_err(|error| RowError::Content(format!("{of}: {error}")))
-}
+    async fn change(&self, statement: Statement) -> Result<u64, JournalError> {
+        match self.write(Work::Change(statement)).await? {
+            Done::Changed(rows) => Ok(rows),
+            other => Err(other.misplaced()),
+        }
+    }
 
-/// A row of [`SUMMARY`].
-pub(super) fn summary(row: &SqliteRow) -> Result<BuildSummary, RowError> {
-    let id: i64 = row.try_get(0)?;
-    let status: &str = row.try_get(3)?;
-    let result: Option<&str> = row.try_get(4)?;
-    let unknown = |what: &str, word: &str| RowError::Content(format!("build {id}: there is no {what} `{word}`"));
-    Ok(BuildSummary {
-        id: BuildId(id),
-        pipeline: row.try_get(1)?,
-        number: number(row, 2)?,
-        status: words::parse_status(status).ok_or_else(|| unknown("status", status))?,
-        result: result.map(|word| BuildResult::parse(word).ok_or_else(|| unknown("result", word))).transpose()?,
-        message: row.try_get(5)?,
-        created_at: Millis(row.try_get(6)?),
-        ended_at: row.try_get::<Option<i64>, _>(7)?.map(Millis),
-        commit: row.try_get(8)?,
-        causes: json(row, 9, format_args!("the causes of build {id}"))?,
-        parameters: json(row, 10, format_args!("the parameters of build {id}"))?,
-    })
-}
+    async fn insert(&self, build: NewBuildRow) -> Result<Created, JournalError> {
+        match self.write(Work::Create(Box::new(build))).await? {
+            Done::Created(created) => Ok(created),
+            other => Err(other.misplaced()),
+        }
+    }
 
-/// A column of a small count.
-pub(super) fn number(row: &SqliteRow, column: usize) -> Result<u32, RowError> {
-    let value: i64 = row.try_get(column)?;
-    u32::try_from(value).map_err(|_| RowError::Content(format!("{value} is no count")))
+    async fn advance(&self, turns: Vec<NewTurn>) -> Result<Vec<Result<(), JournalError>>, JournalError> {
+        match self.write(Work::Append(turns)).await? {
+            Done::Appended(results) => Ok(results),
+            other => Err(other.misplaced()),
+        }
+    }
+
+    /// All of them: the lock on the data folder keeps other servers away.
+    async fn claim(&self) -> Result<Vec<BuildId>, JournalError> {
+        let statement = Statement::new("SELECT id FROM builds WHERE status <> 'ended' ORDER BY id");
+        self.rows(statement, |row| Ok(BuildId(row.int(0)?))).await
+    }
 }

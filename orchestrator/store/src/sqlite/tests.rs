@@ -9,6 +9,8 @@ use haliotis_model::{BuildId, BuildStatus, Millis, NewBuild, Object, Source, Wor
 use tempfile::TempDir;
 
 use super::*;
+use crate::sql::Database as _;
+use crate::sql::statement::Statement;
 
 fn new_build(text: &str) -> NewBuild {
     NewBuild {

@@ -19,10 +19,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 
-use super::append::{self, NewTurn};
-use super::failure;
-use super::journal::{self, NewBuildRow};
-use super::statement::Statement;
+use super::{append, failure, journal};
+use crate::sql::statement::Statement;
+use crate::sql::turn::{NewBuildRow, NewTurn};
 
 /// Jobs that may wait; more senders wait for a place. Bounds memory when the disk is slow.
 const QUEUE: usize = 4_096;

@@ -3,13 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod crash;
+mod epochs;
 mod fixtures;
 mod suite;
 
 use std::sync::Arc;
 
 use haliotis_engine::{Catalog, Journal};
-use haliotis_store::{MemoryStore, SqliteStore};
+use haliotis_store::{MemoryStore, PostgresStore, SqliteStore};
 
 /// Both traits in one.
 pub(crate) trait Store: Journal + Catalog {}
@@ -19,6 +20,8 @@ impl<T: Journal + Catalog> Store for T {}
 pub(crate) enum Subject {
     Memory(Arc<MemoryStore>),
     Sqlite(tempfile::TempDir),
+    /// The address of an empty database.
+    Postgres(String),
 }
 
 impl Subject {
@@ -30,10 +33,16 @@ impl Subject {
         Self::Sqlite(tempfile::tempdir().unwrap())
     }
 
+    /// `None`: there is no server here, and the test says so.
+    async fn postgres() -> Option<Self> {
+        epochs::database().await.map(Self::Postgres)
+    }
+
     pub(crate) async fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Memory(store) => Arc::clone(store) as Arc<dyn Store>,
             Self::Sqlite(folder) => SqliteStore::open(&folder.path().join("haliotis.db")).await.unwrap(),
+            Self::Postgres(url) => PostgresStore::open(url, "the test").await.unwrap(),
         }
     }
 }
@@ -50,6 +59,13 @@ macro_rules! conformance {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() {
                 crate::suite::$promise(crate::Subject::sqlite()).await;
+            })*
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                let Some(subject) = crate::Subject::postgres().await else { return };
+                crate::suite::$promise(subject).await;
             })*
         }
     };

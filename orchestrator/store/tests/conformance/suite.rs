@@ -323,6 +323,7 @@ pub(crate) async fn of_two_openers_one_advances_a_build(subject: Subject) {
     one.append(vec![append(build, 0)]).await.unwrap().remove(0).unwrap();
     let late = two.append(vec![append(build, 0)]).await.unwrap().remove(0);
     assert!(matches!(late, Err(JournalError::Fenced { .. })), "{late:?}");
+    assert_eq!(two.unfinished().await.unwrap(), [build], "who goes on with a build takes it over first");
     let (_, turns) = two.load(build).await.unwrap();
     two.append(vec![append(build, turns.len() as u64)]).await.unwrap().remove(0).unwrap();
     assert_eq!(one.load(build).await.unwrap().1, [turn(1), turn(2)]);

@@ -1,21 +1,20 @@
-//! [`Catalog`] on the file.
+//! [`Catalog`] in SQL.
 
 use async_trait::async_trait;
 use haliotis_engine::{AuditEntry, BuildFilter, Catalog, Credential, Delivery, JournalError, OutboxItem, OutboxRow};
 use haliotis_model::{BuildId, BuildStatus, BuildSummary, Millis, Pipeline};
 use serde::Serialize;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqlSafeStr};
+use sqlx::{AssertSqlSafe, SqlSafeStr};
 
-use super::read::{self, RowError, SUMMARY, json, number};
+use super::row::{self, Columns, RowError, SUMMARY, json, number};
 use super::statement::Statement;
-use super::{SqliteStore, words};
+use super::{Database, Sql, words};
 
 #[async_trait]
-impl Catalog for SqliteStore {
+impl<D: Database> Catalog for Sql<D> {
     async fn put_pipeline(&self, pipeline: &Pipeline) -> Result<(), JournalError> {
         let statement = Statement::new(
-            "INSERT INTO pipelines (name, body) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET body = excluded.body",
+            "INSERT INTO pipelines (name, body) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
         );
         self.change(statement.bind(pipeline.name.as_str()).bind(text(pipeline)?)).await.map(drop)
     }
@@ -27,7 +26,7 @@ impl Catalog for SqliteStore {
 
     async fn pipelines(&self) -> Result<Vec<Pipeline>, JournalError> {
         let statement = Statement::new("SELECT body, name FROM pipelines ORDER BY name");
-        self.rows(statement, |row| json(row, 0, format_args!("pipeline {}", row.try_get::<&str, _>(1)?))).await
+        self.rows(statement, |row| json(row, 0, format_args!("pipeline {}", row.text(1)?))).await
     }
 
     async fn remove_pipeline(&self, name: &str) -> Result<bool, JournalError> {
@@ -50,14 +49,15 @@ impl Catalog for SqliteStore {
     async fn raise_next_number(&self, pipeline: &str, next: u32) -> Result<(), JournalError> {
         let statement = Statement::new(
             "INSERT INTO numbers (pipeline, last) VALUES (?1, ?2)
-             ON CONFLICT DO UPDATE SET last = max(last, excluded.last)",
+             ON CONFLICT (pipeline) DO UPDATE
+                 SET last = CASE WHEN numbers.last < excluded.last THEN excluded.last ELSE numbers.last END",
         );
         self.change(statement.bind(pipeline).bind(i64::from(next.saturating_sub(1)))).await.map(drop)
     }
 
     async fn next_number(&self, pipeline: &str) -> Result<u32, JournalError> {
         let statement = Statement::new("SELECT last FROM numbers WHERE pipeline = ?1").bind(pipeline);
-        Ok(self.row(statement, |row| read::number(row, 0)).await?.unwrap_or(0).saturating_add(1))
+        Ok(self.row(statement, |row| number(row, 0)).await?.unwrap_or(0).saturating_add(1))
     }
 
     async fn newest_builds(&self) -> Result<Vec<BuildSummary>, JournalError> {
@@ -66,25 +66,25 @@ impl Catalog for SqliteStore {
             "SELECT {SUMMARY} FROM builds WHERE id IN
              (SELECT (SELECT max(b.id) FROM builds b WHERE b.pipeline = p.name) FROM pipelines p) ORDER BY pipeline"
         );
-        self.rows(Statement::new(AssertSqlSafe(sql).into_sql_str()), read::summary).await
+        self.rows(Statement::new(AssertSqlSafe(sql).into_sql_str()), row::summary).await
     }
 
     async fn put_document(&self, kind: &str, name: &str, body: &str) -> Result<(), JournalError> {
         let statement = Statement::new(
             "INSERT INTO documents (kind, name, body) VALUES (?1, ?2, ?3)
-             ON CONFLICT DO UPDATE SET body = excluded.body",
+             ON CONFLICT (kind, name) DO UPDATE SET body = excluded.body",
         );
         self.change(statement.bind(kind).bind(name).bind(body)).await.map(drop)
     }
 
     async fn document(&self, kind: &str, name: &str) -> Result<Option<String>, JournalError> {
         let statement = Statement::new("SELECT body FROM documents WHERE kind = ?1 AND name = ?2");
-        self.row(statement.bind(kind).bind(name), |row| Ok(row.try_get(0)?)).await
+        self.row(statement.bind(kind).bind(name), |row| Ok(row.text(0)?.to_owned())).await
     }
 
     async fn documents(&self, kind: &str) -> Result<Vec<(String, String)>, JournalError> {
         let statement = Statement::new("SELECT name, body FROM documents WHERE kind = ?1 ORDER BY name").bind(kind);
-        self.rows(statement, |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
+        self.rows(statement, |row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))).await
     }
 
     async fn remove_document(&self, kind: &str, name: &str) -> Result<bool, JournalError> {
@@ -93,26 +93,26 @@ impl Catalog for SqliteStore {
     }
 
     async fn builds(&self, filter: &BuildFilter) -> Result<Vec<BuildSummary>, JournalError> {
-        self.rows(list(filter), read::summary).await
+        self.rows(list(filter), row::summary).await
     }
 
     async fn build(&self, id: BuildId) -> Result<Option<BuildSummary>, JournalError> {
-        self.row(Statement::new(ONE_BUILD.as_str()).bind(id.0), read::summary).await
+        self.row(Statement::new(ONE_BUILD.as_str()).bind(id.0), row::summary).await
     }
 
     async fn find_build(&self, pipeline: &str, number: u32) -> Result<Option<BuildId>, JournalError> {
         let statement = Statement::new("SELECT id FROM builds WHERE pipeline = ?1 AND number = ?2");
-        self.row(statement.bind(pipeline).bind(i64::from(number)), |row| Ok(BuildId(row.try_get(0)?))).await
+        self.row(statement.bind(pipeline).bind(i64::from(number)), |row| Ok(BuildId(row.int(0)?))).await
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<String>, JournalError> {
         let statement = Statement::new("SELECT value FROM cursors WHERE name = ?1").bind(name);
-        self.row(statement, |row| Ok(row.try_get(0)?)).await
+        self.row(statement, |row| Ok(row.text(0)?.to_owned())).await
     }
 
     async fn set_cursor(&self, name: &str, value: &str) -> Result<(), JournalError> {
         let statement = Statement::new(
-            "INSERT INTO cursors (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
+            "INSERT INTO cursors (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         );
         self.change(statement.bind(name).bind(value)).await.map(drop)
     }
@@ -180,7 +180,7 @@ impl Catalog for SqliteStore {
     async fn put_credential(&self, credential: &Credential) -> Result<(), JournalError> {
         let statement = Statement::new(
             "INSERT INTO credentials (id, kind, description, fields) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO UPDATE SET kind = excluded.kind, description = excluded.description, fields = excluded.fields",
+             ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, description = excluded.description, fields = excluded.fields",
         )
         .bind(credential.id.as_str())
         .bind(credential.kind.as_str())
@@ -220,46 +220,57 @@ impl Catalog for SqliteStore {
     }
 }
 
+impl<D: Database> Sql<D> {
+    /// The first row of a query.
+    async fn row<T: Send>(
+        &self,
+        statement: Statement,
+        read: impl Fn(&D::Row) -> Result<T, RowError> + Send,
+    ) -> Result<Option<T>, JournalError> {
+        Ok(self.rows(statement, read).await?.pop())
+    }
+}
+
 fn text(value: &impl Serialize) -> Result<String, JournalError> {
     serde_json::to_string(value)
         .map_err(|error| JournalError::Store(format!("a record cannot be written as JSON: {error}")))
 }
 
-fn delivery(row: &SqliteRow) -> Result<Delivery, RowError> {
+fn delivery(row: &impl Columns) -> Result<Delivery, RowError> {
     Ok(Delivery {
-        id: row.try_get(0)?,
-        at: Millis(row.try_get(1)?),
-        host: row.try_get(2)?,
-        event: row.try_get(3)?,
-        payload: row.try_get(4)?,
-        outcome: row.try_get(5)?,
+        id: row.text(0)?.to_owned(),
+        at: Millis(row.int(1)?),
+        host: row.text(2)?.to_owned(),
+        event: row.text(3)?.to_owned(),
+        payload: row.text(4)?.to_owned(),
+        outcome: row.text(5)?.to_owned(),
     })
 }
 
-fn audit_entry(row: &SqliteRow) -> Result<AuditEntry, RowError> {
+fn audit_entry(row: &impl Columns) -> Result<AuditEntry, RowError> {
     Ok(AuditEntry {
-        at: Millis(row.try_get(0)?),
-        by: row.try_get(1)?,
-        action: row.try_get(2)?,
-        subject: row.try_get(3)?,
-        reason: row.try_get(4)?,
+        at: Millis(row.int(0)?),
+        by: row.text(1)?.to_owned(),
+        action: row.text(2)?.to_owned(),
+        subject: row.text(3)?.to_owned(),
+        reason: row.text(4)?.to_owned(),
         detail: json(row, 5, "the detail of an audit entry")?,
     })
 }
 
-fn credential(row: &SqliteRow) -> Result<Credential, RowError> {
-    let id: String = row.try_get(0)?;
+fn credential(row: &impl Columns) -> Result<Credential, RowError> {
+    let id = row.text(0)?.to_owned();
     let fields = json(row, 3, format_args!("credential {id}"))?;
-    Ok(Credential { id, kind: row.try_get(1)?, description: row.try_get(2)?, fields })
+    Ok(Credential { id, kind: row.text(1)?.to_owned(), description: row.text(2)?.to_owned(), fields })
 }
 
-fn outbox_row(row: &SqliteRow) -> Result<OutboxRow, RowError> {
-    let id: i64 = row.try_get(0)?;
-    let item = OutboxItem { kind: row.try_get(2)?, body: json(row, 3, format_args!("outbox item {id}"))? };
-    Ok(OutboxRow { id, build: BuildId(row.try_get(1)?), item, attempts: number(row, 4)? })
+fn outbox_row(row: &impl Columns) -> Result<OutboxRow, RowError> {
+    let id = row.int(0)?;
+    let item = OutboxItem { kind: row.text(2)?.to_owned(), body: json(row, 3, format_args!("outbox item {id}"))? };
+    Ok(OutboxRow { id, build: BuildId(row.int(1)?), item, attempts: number(row, 4)? })
 }
 
-/// The query of a filter. Each combination is a text of its own, so that SQLite can choose the index.
+/// The query of a filter. Each combination is a text of its own, so that the database can choose the index.
 fn list(filter: &BuildFilter) -> Statement {
     let limit = if filter.limit == 0 { BuildFilter::MAX } else { filter.limit.min(BuildFilter::MAX) };
     let mut sql = format!("SELECT {SUMMARY} FROM builds WHERE id < ?1");
@@ -306,7 +317,7 @@ mod tests {
         ];
         for (filter, index) in plans {
             let plan: Vec<String> =
-                store.rows(list(&filter).explained(), |row| Ok(row.try_get::<String, _>(3)?)).await.unwrap();
+                store.rows(list(&filter).explained(), |row| Ok(row.text(3)?.to_owned())).await.unwrap();
             let plan = plan.join("; ");
             assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{filter:?} is read by: {plan}");
         }

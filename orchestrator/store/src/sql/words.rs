@@ -10,7 +10,7 @@ const STATUSES: [(BuildStatus, &str); 4] = [
 ];
 
 /// The word of a state.
-pub(super) fn status(status: BuildStatus) -> &'static str {
+pub(crate) fn status(status: BuildStatus) -> &'static str {
     match status {
         BuildStatus::Queued => "queued",
         BuildStatus::Running => "running",
@@ -20,7 +20,7 @@ pub(super) fn status(status: BuildStatus) -> &'static str {
 }
 
 /// The state of a word.
-pub(super) fn parse_status(word: &str) -> Option<BuildStatus> {
+pub(crate) fn parse_status(word: &str) -> Option<BuildStatus> {
     STATUSES.iter().find(|(_, name)| *name == word).map(|(status, _)| *status)
 }
 
