@@ -85,6 +85,7 @@ pub fn cause(cause: &Cause) -> String {
         Cause::Cron { cron } => format!("cron {cron}"),
         Cause::ModelPackage { arn, status, by, .. } => format!("{} was {status} by {by}", model_name(arn)),
         Cause::Upstream { pipeline, number } => format!("after {pipeline} #{number}"),
+        Cause::Remote { host, note } => format!("remote host {host} {note}").trim_end().to_owned(),
         Cause::Rerun { number, by } => format!("re-run of #{number} by {by}"),
     }
 }

@@ -169,6 +169,14 @@ pub enum Cause {
         /// Its number.
         number: u32,
     },
+    /// A program elsewhere asked, by a pipeline's token or through Jenkins' API.
+    Remote {
+        /// Its address.
+        host: String,
+        /// What it said of its reason.
+        #[serde(default)]
+        note: String,
+    },
     /// A re-run of an earlier build.
     Rerun {
         /// Its number.

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use haliotis_engine::Created;
+use haliotis_engine::trigger::BuildRequest;
 use haliotis_flow::Diagnostic;
 use haliotis_model::{BuildId, Millis, Object, Pipeline, StepId, StepKey};
 use serde::Serialize;
@@ -162,6 +163,10 @@ pub trait Actions: Send + Sync {
         by: &str,
         once: Option<String>,
     ) -> Result<Created, EdgeError>;
+    /// The same for another cause than a person's click. `once` of the request may be empty: no such rule.
+    async fn request_build(&self, request: BuildRequest) -> Result<Created, EdgeError>;
+    /// Looks at the repositories of all pipelines now instead of at the next tick.
+    async fn poll(&self);
     /// Adds or replaces a pipeline; reads its definition where a repository holds it.
     async fn put_pipeline(&self, pipeline: Pipeline, by: &str) -> Result<Pipeline, EdgeError>;
 }

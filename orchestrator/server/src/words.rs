@@ -124,6 +124,8 @@ pub(crate) fn cause(cause: &Cause) -> String {
             format!("Model {} was {}{by}{reason}", short_arn(arn), status.to_lowercase())
         }
         Cause::Upstream { pipeline, number } => format!("Build {pipeline} #{number} ended"),
+        Cause::Remote { host, note } if note.is_empty() => format!("Started by the remote host {host}"),
+        Cause::Remote { host, note } => format!("Started by the remote host {host}: “{note}”"),
         Cause::Rerun { number, by } => format!("Build #{number} run again by {by}"),
     }
 }

@@ -70,11 +70,11 @@ impl App {
             Ok(definition) => {
                 let mut given = request.parameters.clone();
                 // An event may fill a parameter that the definition of this commit no longer has.
+                let fresh = self.refresh(&pipeline, &source, &definition).await?;
                 if !matches!(request.cause, Cause::User { .. }) {
-                    given.retain(|name, _| definition.parameters.iter().any(|spec| spec.name == *name));
+                    given.retain(|name, _| fresh.parameters.iter().any(|spec| spec.name == *name));
                 }
-                self.refresh(&pipeline, &source, &definition).await?;
-                parameters::resolve(&definition.parameters, &given).map_err(BuildError::Parameters)?
+                parameters::resolve(&fresh.parameters, &given).map_err(BuildError::Parameters)?
             }
             // A definition with errors still makes a build: it ends at once and shows them where people look.
             Err(_) => Object::new(),
@@ -114,13 +114,13 @@ impl App {
         pipeline: &Pipeline,
         source: &Source,
         definition: &haliotis_flow::Definition,
-    ) -> Result<(), BuildError> {
+    ) -> Result<Pipeline, BuildError> {
         let mut fresh = pipeline.clone();
         apply(&mut fresh, source, definition.clone());
         if fresh != *pipeline {
             self.store_catalog().put_pipeline(&fresh).await?;
         }
-        Ok(())
+        Ok(fresh)
     }
 
     /// The pinned source: the pipeline's own text, or what its repository has at the commit (or the branch's head).
@@ -168,12 +168,23 @@ impl App {
     }
 }
 
+/// The definition is the whole truth, but for a Jenkinsfile: what it does not mention stays as the job's configuration
+/// has it, as in Jenkins.
 fn apply(pipeline: &mut Pipeline, source: &Source, definition: haliotis_flow::Definition) {
     pipeline.text.clone_from(&source.text);
-    pipeline.description = definition.description;
-    pipeline.parameters = definition.parameters;
-    pipeline.concurrency = definition.concurrency;
-    pipeline.triggers = definition.triggers;
+    let keeps = pipeline.language == "jenkinsfile";
+    if !(keeps && definition.description.is_empty()) {
+        pipeline.description = definition.description;
+    }
+    if !(keeps && definition.parameters.is_empty()) {
+        pipeline.parameters = definition.parameters;
+    }
+    if !(keeps && definition.concurrency.is_none()) {
+        pipeline.concurrency = definition.concurrency;
+    }
+    if !(keeps && definition.triggers.is_empty()) {
+        pipeline.triggers = definition.triggers;
+    }
     // A trigger that names no repository means the pipeline's own.
     for trigger in &mut pipeline.triggers {
         use haliotis_model::TriggerSpec::{Poll, Webhook};

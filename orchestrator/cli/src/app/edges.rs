@@ -237,6 +237,14 @@ impl Actions for Doer {
         self.0.start_build(&request).await.map_err(refused)
     }
 
+    async fn request_build(&self, request: BuildRequest) -> Result<Created, EdgeError> {
+        self.0.start_build(&request).await.map_err(refused)
+    }
+
+    async fn poll(&self) {
+        self.0.nudges.poll.notify_one();
+    }
+
     async fn put_pipeline(&self, pipeline: Pipeline, by: &str) -> Result<Pipeline, EdgeError> {
         let name = pipeline.name.clone();
         let registered = self.0.register(pipeline).await.map_err(refused)?;

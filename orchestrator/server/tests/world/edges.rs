@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use haliotis_engine::trigger::BuildRequest;
 use haliotis_engine::{AgentInfo, AuditEntry, Catalog, Created, Engine, Executor, Reporter, StepTask};
 use haliotis_model::{
     BuildId, BuildResult, Cause, NewBuild, Object, Pipeline, Source, StepKey, StepOutput, StepSchema, WorkspaceKind,
@@ -214,6 +215,17 @@ impl Actions for FakeActions {
         build.once = once;
         self.engine.create(build).await.map_err(|error| EdgeError::Unavailable(error.to_string()))
     }
+
+    async fn request_build(&self, request: BuildRequest) -> Result<Created, EdgeError> {
+        let found = self.catalog.pipeline(&request.pipeline).await;
+        let found = found.map_err(|error| EdgeError::Unavailable(error.to_string()))?;
+        let found = found.ok_or_else(|| EdgeError::NotFound(format!("there is no pipeline {}", request.pipeline)))?;
+        let mut build = new_build(&found, request.parameters, vec![request.cause]);
+        build.once = Some(request.once).filter(|once| !once.is_empty());
+        self.engine.create(build).await.map_err(|error| EdgeError::Unavailable(error.to_string()))
+    }
+
+    async fn poll(&self) {}
 
     async fn put_pipeline(&self, pipeline: Pipeline, _: &str) -> Result<Pipeline, EdgeError> {
         let source = new_build(&pipeline, Object::new(), Vec::new()).source;
