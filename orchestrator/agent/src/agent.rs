@@ -182,7 +182,7 @@ impl LocalAgent {
     async fn prepare(&self, task: &StepTask, schema: &StepSchema, runner: &dyn StepRunner) -> Result<Prepared, String> {
         self.check_cloud(task, schema)?;
         let (key, slug) = (&task.key, task.key.slug());
-        let workspace = self.folders.workspace(key.build, &task.build);
+        let workspace = self.folders.workspace_of_call(key.build, &task.build, task.call.folder.as_deref())?;
         let scratch = self.folders.scratch(key.build, &slug);
         // A kind without arguments and outputs has nothing to keep; ten thousand joins should not make folders.
         if !(schema.arguments.is_empty() && schema.outputs.is_empty() && schema.placement == Placement::Server) {
@@ -198,7 +198,12 @@ impl LocalAgent {
         let mut call = (*task.call).clone();
         call.with = arguments::checked(schema, &call.with)?;
         let bound = credentials::bind(self.credentials.as_ref(), &call, &task.build, &scratch).await?;
-        let of_build = vars::of_build(&self.base_vars, key.build, &task.build, &self.base_url, &workspace);
+        bound.fill(&mut call);
+        // A step in a folder of the workspace is still told the workspace itself.
+        let numbered = task.call.folder.as_deref().filter(|folder| folder.starts_with('@'));
+        let root = numbered.map(|folder| folder.split('/').next().unwrap_or(folder));
+        let root = self.folders.workspace_of_call(key.build, &task.build, root)?;
+        let of_build = vars::of_build(&self.base_vars, key.build, &task.build, &self.base_url, &root);
         let mut vars = vars::of_call(of_build, &call);
         vars.extend(bound.vars.clone());
         let masker = Masker::new(bound.secrets.iter().map(|(_, secret)| secret.expose()));

@@ -93,6 +93,21 @@ impl Bound {
         }
     }
 
+    /// Puts values where the program could only put placeholders.
+    pub(crate) fn fill(&self, call: &mut Call) {
+        if self.secrets.is_empty() && self.vars.is_empty() {
+            return;
+        }
+        let value = |name: &str| {
+            let secret = self.secrets.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.expose());
+            secret.or_else(|| self.vars.get(name).map(String::as_str))
+        };
+        call.with.values_mut().for_each(|argument| fill(argument, &value));
+        for text in call.vars.values_mut() {
+            *text = haliotis_model::fill_placeholders(text, value);
+        }
+    }
+
     fn add(&mut self, name: &str, fields: &BTreeMap<String, String>, folder: &Path) -> Result<(), String> {
         let get = |field: &str| fields.get(field).map(String::as_str).filter(|value| !value.is_empty());
         if let (Some(user), Some(password)) = (get("username"), get("password")) {
@@ -165,6 +180,16 @@ impl Bound {
     }
 }
 
+/// Fills every text of a JSON value.
+fn fill<'a>(argument: &mut serde_json::Value, value: &impl Fn(&str) -> Option<&'a str>) {
+    match argument {
+        serde_json::Value::String(text) => *text = haliotis_model::fill_placeholders(text, value),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(|item| fill(item, value)),
+        serde_json::Value::Object(map) => map.values_mut().for_each(|item| fill(item, value)),
+        _ => {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,6 +236,21 @@ mod tests {
         assert_eq!(flat(&both).await, ["GIT_USERNAME=ada", "*GIT_PASSWORD=s3cr3t"]);
         assert_eq!(flat(&[("X", "login.password")]).await, ["*X=s3cr3t"]);
         assert_eq!(flat(&[("X", "aws")]).await, ["AWS_ACCESS_KEY_ID=AKIA", "*AWS_SECRET_ACCESS_KEY=shh!"]);
+    }
+
+    #[tokio::test]
+    async fn placeholders_in_arguments_become_values() {
+        let dir = tempfile::tempdir().unwrap();
+        let bound = bound("sh", &[("L", "login"), ("T", "token")], dir.path()).await.unwrap();
+        let mut call = Call::new(StepId::new("/s"), "sh");
+        let secret = haliotis_model::placeholder;
+        call.with.insert("script".to_owned(), format!("x {} {}", secret("L_USR"), secret("L_PSW")).into());
+        call.vars.insert("HEADER".to_owned(), format!("Bearer {}", secret("T")));
+        bound.fill(&mut call);
+        assert_eq!(
+            (call.with["script"].as_str(), call.vars["HEADER"].as_str()),
+            (Some("x ada s3cr3t"), "Bearer t0ken")
+        );
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@
 //! logs/BUILD/SLUG.log        one per attempt; kept with the build
 //! artifacts/BUILD            kept with the build
 //! workspaces/BUILD           gone when the build succeeded; of other builds the last few are kept to look into
+//! workspaces/BUILD@2         a second workspace of a build that uses two at once; gone with the build's end
 //! stashes/BUILD              gone with the build's end
 //! scratch/BUILD/SLUG         gone with the build's end, as the supervisor's records of `BUILD-…`
 //! trash/…                    what is being removed
@@ -40,6 +41,41 @@ impl Folders {
         }
     }
 
+    /// The workspace of one call: the build's, a folder in it, or one in a workspace beside it (`@2/folder`).
+    pub(crate) fn workspace_of_call(
+        &self,
+        id: BuildId,
+        build: &NewBuild,
+        folder: Option<&str>,
+    ) -> Result<PathBuf, String> {
+        let own = self.workspace(id, build);
+        let Some(folder) = folder else { return Ok(own) };
+        let (root, rest) = match folder.strip_prefix('@') {
+            None => (own, folder),
+            Some(numbered) => {
+                let (number, rest) = numbered.split_once('/').unwrap_or((numbered, ""));
+                if number.is_empty() || number.len() > 4 || !number.chars().all(|c| c.is_ascii_digit()) {
+                    return Err(format!("the workspace `{folder}` has no number"));
+                }
+                (self.root.join("workspaces").join(format!("{id}@{number}")), rest)
+            }
+        };
+        let mut depth = 0_i32;
+        for part in Path::new(rest).components() {
+            use std::path::Component::{CurDir, Normal, ParentDir, Prefix, RootDir};
+            depth += match part {
+                Normal(_) => 1,
+                CurDir => 0,
+                ParentDir => -1,
+                RootDir | Prefix(_) => i32::MIN / 2,
+            };
+            if depth < 0 {
+                return Err(format!("the folder `{folder}` leaves the workspace; give one inside it"));
+            }
+        }
+        Ok(if rest.is_empty() { root } else { root.join(rest) })
+    }
+
     pub(crate) fn artifacts(&self, build: BuildId) -> PathBuf {
         self.of("artifacts", build)
     }
@@ -64,6 +100,7 @@ impl Folders {
     pub(crate) fn retire(&self, build: BuildId, result: BuildResult) {
         self.discard("scratch", build);
         self.discard("stashes", build);
+        self.discard_siblings(build);
         let workspace = self.of("workspaces", build);
         if result == BuildResult::Success {
             self.discard("workspaces", build);
@@ -71,6 +108,19 @@ impl Folders {
             // The mark tells an ended build's workspace from a running one's.
             let _ = std::fs::write(self.mark(build), "");
             self.prune_workspaces();
+        }
+    }
+
+    /// Second and further workspaces; removed at once, they are rare.
+    fn discard_siblings(&self, build: BuildId) {
+        let beside = self.root.join("workspaces");
+        let mine = format!("{build}@");
+        for name in names(&beside).into_iter().filter(|name| name.starts_with(&mine)) {
+            let moved = std::fs::create_dir_all(self.trash())
+                .and_then(|()| std::fs::rename(beside.join(&name), self.trash().join(format!("workspaces-{name}"))));
+            if let Err(error) = moved {
+                tracing::warn!(name, %error, "a second workspace of an ended build stays");
+            }
         }
     }
 
@@ -142,6 +192,22 @@ mod tests {
         {
             std::fs::create_dir_all(path.join("deep")).unwrap();
         }
+    }
+
+    #[test]
+    fn folders_and_second_workspaces() {
+        let (dir, folders) = folders();
+        let mut build = crate::agent::tests::build();
+        build.workspace = WorkspaceKind::Own;
+        let at = |folder: Option<&str>| folders.workspace_of_call(BuildId(1), &build, folder);
+        assert_eq!(at(Some("a/b")).unwrap(), dir.path().join("workspaces/1/a/b"));
+        assert_eq!(at(Some("@2/a")).unwrap(), dir.path().join("workspaces/1@2/a"));
+        for wrong in ["../x", "/etc", "@x", "@2/../../y", "@"] {
+            assert!(at(Some(wrong)).is_err(), "{wrong}");
+        }
+        std::fs::create_dir_all(at(Some("@2")).unwrap()).unwrap();
+        folders.retire(BuildId(1), BuildResult::Failure);
+        assert!(!at(Some("@2")).unwrap().exists());
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub use id::{BuildId, StepId, StepKey};
 pub use input::{Answer, Decision, InputSpec};
 pub use result::BuildResult;
 pub use schema::{ArgumentKind, ArgumentSchema, Delivery, OutputSchema, Placement, StepSchema};
-pub use secret::Secret;
+pub use secret::{Secret, fill_placeholders, placeholder};
 pub use step::{Call, Interrupted, StepOutput};
 pub use time::Millis;
 

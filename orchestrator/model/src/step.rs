@@ -29,6 +29,10 @@ pub struct Call {
     /// `Some(path)`: runs on the lease opened under that path; takes no slot of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease: Option<StepId>,
+    /// `Some(path)`: its workspace is this folder of the build's workspace, made if absent. A path that begins with `@2`
+    /// lies in a second workspace beside the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
 }
 
 fn one() -> u32 {
@@ -52,6 +56,7 @@ impl Call {
             credentials: Vars::new(),
             slot: None,
             lease: None,
+            folder: None,
         }
     }
 }
