@@ -327,7 +327,8 @@ async fn processes_see_the_build_and_die_with_a_stop_and_go_with_the_build() {
     change(&mut script, |call| {
         call.vars.insert("SCRIPT".to_owned(), "echo $JOB_NAME $BUILD_NUMBER; pwd; exit 5".to_owned());
     });
-    assert_eq!(run(&agent, &script).await.outputs["code"], 5);
+    let output = run(&agent, &script).await;
+    assert_eq!(output.outputs.get("code"), Some(&5.into()), "{output:?}");
     let workspace = dir.path().join("workspaces/4");
     assert_eq!(log(dir.path(), &script), format!("team/demo 3\n{}\n", workspace.display()));
     let mut endless = task("endless", "token", "process");
