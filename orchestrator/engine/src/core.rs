@@ -8,7 +8,7 @@
 //! input -> pending events/marks of a build
 //! build idle and something pending -> turn = resume + fold -> Append{after, turn}, effects held
 //! Committed -> effects released, projection advanced, next turn if something is pending
-//! Refused (another server was first) -> the build is dropped here
+//! Refused (another server was first) -> what runs here is stopped, the build is dropped here
 //! ```
 //!
 //! | race | what happens |
@@ -210,13 +210,13 @@ impl Core {
             Input::Abort(build, by, reason, ticket) => match self.builds.get_mut(&build) {
                 Some(drive) if drive.ended.is_none() => {
                     drive.events.push(Event::AbortRequested { by, reason });
+                    drive.marks.push((None, Effect::Reply(ticket, Ok(()))));
                     self.dirty.insert(build);
-                    effects.push(Effect::Reply(ticket, Ok(())));
                 }
                 _ => effects.push(Effect::Reply(ticket, Err(RefusedAnswer::NotRunning(build)))),
             },
             Input::Committed(build) => self.committed(build, effects),
-            Input::Refused(build) => self.forget(build),
+            Input::Refused(build) => self.lose(build, effects),
             Input::Tick => {}
         }
         let _ = now;
@@ -344,6 +344,23 @@ impl Core {
         } else if !drive.events.is_empty() || !drive.marks.is_empty() {
             self.dirty.insert(build);
         }
+    }
+
+    /// Another server drives the build now. What runs of it here is stopped: the other cannot see it, and has told people
+    /// that its outcome is unknown.
+    fn lose(&mut self, build: BuildId, effects: &mut Vec<Effect>) {
+        if let Some(drive) = self.builds.get_mut(&build) {
+            let held = drive.in_flight.take().map(|(_, held)| held).unwrap_or_default();
+            let noted = std::mem::take(&mut drive.marks).into_iter().map(|(_, effect)| effect);
+            effects.extend(held.into_iter().chain(noted).filter_map(|effect| match effect {
+                Effect::Reply(ticket, _) => Some(Effect::Reply(ticket, Err(RefusedAnswer::NotRunning(build)))),
+                _ => None,
+            }));
+            let at_work = drive.steps.iter().filter(|(_, step)| matches!(step.stand, Stand::AtWork(_)));
+            effects.extend(at_work.filter_map(|(id, _)| drive.key(id)).map(Effect::Cancel));
+            effects.push(Effect::Changed(build));
+        }
+        self.forget(build);
     }
 
     fn forget(&mut self, build: BuildId) {

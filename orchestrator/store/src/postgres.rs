@@ -35,10 +35,10 @@ use sqlx::PgPool;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgRow, Postgres};
 
-use crate::sql::row::RowError;
+use crate::sql::row::{Columns, RowError};
 use crate::sql::statement::Statement;
 use crate::sql::turn::{NewBuildRow, NewTurn};
-use crate::sql::{Database, Sql};
+use crate::sql::{Database, INVARIANTS, Sql};
 
 pub use open::PostgresError;
 
@@ -98,6 +98,23 @@ impl PostgresStore {
     /// Those of the database.
     pub async fn take_over(&self) -> Result<Vec<haliotis_model::BuildId>, JournalError> {
         self.claim_abandoned().await
+    }
+
+    /// Looks for damage; one line per finding, none: sound.
+    ///
+    /// # Errors
+    /// When the check itself cannot run.
+    pub async fn check(&self) -> Result<Vec<String>, JournalError> {
+        let mut findings = Vec::new();
+        for rule in INVARIANTS {
+            findings.append(&mut self.rows(Statement::new(*rule), |row| Ok(row.text(0)?.to_owned())).await?);
+        }
+        Ok(findings)
+    }
+
+    /// Host, port and database, without a password.
+    pub fn address(&self) -> &str {
+        &self.place
     }
 
     /// The number that each write of this start carries.

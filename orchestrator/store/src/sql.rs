@@ -21,6 +21,25 @@ use row::{Columns, RowError};
 use statement::Statement;
 use turn::{NewBuildRow, NewTurn};
 
+/// What must hold of the rows. Each query answers one line per broken one; the rule stands above it.
+pub(crate) const INVARIANTS: &[&str] = &[
+    // A journal is entry 0 and turns 1 to `last_seq`, without a gap.
+    "SELECT 'build ' || b.id || ': its journal should have entries 0 to ' || b.last_seq || ', but has ' || count(j.seq)
+            || coalesce(' from ' || min(j.seq) || ' to ' || max(j.seq), '')
+     FROM builds b LEFT JOIN journal j ON j.build = b.id GROUP BY b.id
+     HAVING count(j.seq) <> b.last_seq + 1 OR min(j.seq) <> 0 OR max(j.seq) <> b.last_seq",
+    // An ended build has an end, and no other has one.
+    "SELECT 'build ' || id || ': it is said to have ended, but has no result or no end' FROM builds
+     WHERE status = 'ended' AND (result IS NULL OR ended_at IS NULL)",
+    "SELECT 'build ' || id || ': it has a result, but is said to be ' || status FROM builds
+     WHERE status <> 'ended' AND (result IS NOT NULL OR ended_at IS NOT NULL)",
+    // A number is allotted once.
+    "SELECT 'pipeline ' || b.pipeline || ': it has a build ' || max(b.number) || ', but its last number is said to be '
+            || coalesce(cast(n.last AS text), 'none')
+     FROM builds b LEFT JOIN numbers n ON n.pipeline = b.pipeline GROUP BY b.pipeline, n.last
+     HAVING n.last IS NULL OR n.last < max(b.number)",
+];
+
 /// A store that speaks SQL to the database `D`.
 #[derive(Debug)]
 pub struct Sql<D>(pub(crate) D);

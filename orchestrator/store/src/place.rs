@@ -1,0 +1,101 @@
+//! Which database: a file in the data folder, or a PostgreSQL server that is named.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use haliotis_engine::{Catalog, Journal, JournalError};
+use haliotis_model::BuildId;
+
+use crate::{DataDir, OpenError, PostgresError, PostgresStore, SqliteStore};
+
+/// A store, whichever database it is in.
+#[async_trait]
+pub trait Store: Journal + Catalog {
+    /// For people: where it is, without a password.
+    fn place(&self) -> String;
+
+    /// Looks for damage; one line per finding, none: sound.
+    ///
+    /// # Errors
+    /// When the check itself cannot run.
+    async fn check(&self) -> Result<Vec<String>, JournalError>;
+
+    /// Takes the builds of servers that are gone; those taken are this server's to drive. Always none for a file, which
+    /// one server has at a time.
+    ///
+    /// # Errors
+    /// Those of the database.
+    async fn take_over(&self) -> Result<Vec<BuildId>, JournalError>;
+
+    /// Waits for the writes under way and closes. Without it nothing is lost.
+    async fn close(&self);
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    fn place(&self) -> String {
+        self.path().display().to_string()
+    }
+
+    async fn check(&self) -> Result<Vec<String>, JournalError> {
+        SqliteStore::check(self).await
+    }
+
+    async fn take_over(&self) -> Result<Vec<BuildId>, JournalError> {
+        Ok(Vec::new())
+    }
+
+    async fn close(&self) {
+        SqliteStore::close(self).await;
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    fn place(&self) -> String {
+        format!("PostgreSQL at {}", self.address())
+    }
+
+    async fn check(&self) -> Result<Vec<String>, JournalError> {
+        PostgresStore::check(self).await
+    }
+
+    async fn take_over(&self) -> Result<Vec<BuildId>, JournalError> {
+        PostgresStore::take_over(self).await
+    }
+
+    async fn close(&self) {
+        PostgresStore::close(self).await;
+    }
+}
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The file.
+    #[error(transparent)]
+    File(#[from] OpenError),
+    /// The server.
+    #[error(transparent)]
+    Server(#[from] PostgresError),
+}
+
+/// Opens the database of a data folder: its own file, or the one at `database`
+/// (`postgres://user:password@host:5432/name`), where this folder on this host is one server among others.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn open_store(database: Option<&str>, dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    match database {
+        None => Ok(SqliteStore::open(&DataDir::database(dir)).await?),
+        Some(url) => Ok(PostgresStore::open(url, &server_name(dir)).await?),
+    }
+}
+
+/// This host and folder. The lock on the folder lets one server at a time have that name.
+fn server_name(dir: &Path) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    format!("{}:{}", host.trim(), dir.display())
+}
