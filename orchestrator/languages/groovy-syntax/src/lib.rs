@@ -10,8 +10,13 @@
 
 pub mod ast;
 mod error;
+mod lexer;
 pub mod limits;
+mod number;
+mod parser;
 mod span;
+mod strings;
+mod token;
 
 pub use ast::Script;
 pub use error::SyntaxError;
@@ -22,6 +27,5 @@ pub use span::{Lines, Place, Span};
 /// # Errors
 /// All problems that could be found, in the order of the text; never an empty list.
 pub fn parse(text: &str, name: &str) -> Result<Script, Vec<SyntaxError>> {
-    let _ = name;
-    Err(vec![SyntaxError::at(&Lines::new(text), Span::new(0, 0), "the parser is not written yet", None)])
+    parser::parse(text, name)
 }
