@@ -4,7 +4,7 @@
 //! system, CloudFormation drives the other services, SageMaker runs local processes.
 //!
 //! ```text
-//! request -> server (host check, SigV4, protocol) -> s3 | sts | cloudformation | sagemaker
+//! request -> server (host check, SigV4, protocol) -> s3 | sts | cloudformation | sagemaker | sqs | events | lambda
 //! ```
 //! Nothing here ever calls real AWS.
 
@@ -13,11 +13,16 @@ pub mod cloudformation;
 mod config;
 mod durable;
 mod error;
+mod events;
+mod lambda;
+mod neighbours;
 mod params;
 pub mod s3;
 pub mod sagemaker;
 mod server;
+mod sqs;
 mod sts;
+mod table;
 
 use std::sync::Arc;
 
@@ -29,6 +34,7 @@ pub use error::{AwsError, OpenError};
 pub struct LocalCloud {
     config: Config,
     s3: Arc<s3::Store>,
+    neighbours: neighbours::Neighbours,
     sagemaker: Arc<sagemaker::SageMaker>,
     cloudformation: Arc<cloudformation::CloudFormation>,
     credentials: auth::Credentials,
@@ -43,9 +49,10 @@ impl LocalCloud {
         std::fs::create_dir_all(&config.dir).map_err(OpenError::io(&config.dir))?;
         let s3 = Arc::new(s3::Store::open(config.dir.join("s3"))?);
         let credentials = auth::Credentials::open(&config)?;
-        let sagemaker = sagemaker::SageMaker::open(&config, Arc::clone(&s3)).await?;
+        let neighbours = neighbours::Neighbours::open(&config)?;
+        let sagemaker = sagemaker::SageMaker::open_beside(&config, Arc::clone(&s3), neighbours.clone()).await?;
         let cloudformation = cloudformation::CloudFormation::open(&config, Arc::clone(&sagemaker), Arc::clone(&s3))?;
-        Ok(Arc::new(Self { config, s3, sagemaker, cloudformation, credentials }))
+        Ok(Arc::new(Self { config, s3, neighbours, sagemaker, cloudformation, credentials }))
     }
 
     /// The object store.

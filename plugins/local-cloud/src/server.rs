@@ -4,6 +4,9 @@
 //! | request | service |
 //! |---|---|
 //! | `X-Amz-Target: SageMaker.X` | SageMaker, JSON 1.1 |
+//! | `X-Amz-Target: AmazonSQS.X` | SQS, JSON 1.0 |
+//! | `X-Amz-Target: AWSEvents.X` | EventBridge, JSON 1.1 |
+//! | `/2015-03-31/functions…` | Lambda, REST |
 //! | `POST /endpoints/{name}/invocations` | SageMaker runtime |
 //! | `GET /_haliotis/…` | our own: logs of jobs, counts of endpoints (`sagemaker::SageMaker::router`) |
 //! | form-encoded `Action=` | STS or CloudFormation, query protocol |
@@ -21,7 +24,7 @@ use bytes::Bytes;
 
 use crate::auth::{self, Claim, Verified, sha256_hex};
 use crate::params::Params;
-use crate::{AwsError, LocalCloud, s3, sts};
+use crate::{AwsError, LocalCloud, lambda, s3, sts};
 
 /// The largest request but S3's, in bytes: InvokeEndpoint's 25 MiB, and some for its frame.
 const MAX_BODY_BYTES: usize = 26 * 1024 * 1024;
@@ -31,7 +34,7 @@ const JSON: &str = "application/x-amz-json-1.1";
 /// Which protocol a request speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Protocol {
-    /// The operation's name after `SageMaker.`.
+    /// `SERVICE.OPERATION`, as `SageMaker.CreateModel`.
     Json {
         target: String,
     },
@@ -39,6 +42,7 @@ enum Protocol {
     Invoke {
         endpoint: String,
     },
+    Lambda,
     Query,
     S3,
 }
@@ -127,6 +131,9 @@ fn protocol(request: &Request, service: Option<&str>) -> Protocol {
     if let Some(target) = text(header::HeaderName::from_static("x-amz-target")) {
         return Protocol::Json { target: target.to_owned() };
     }
+    if request.uri().path().starts_with(lambda::PATH) {
+        return Protocol::Lambda;
+    }
     let endpoint = request.uri().path().strip_prefix("/endpoints/").and_then(|rest| rest.strip_suffix("/invocations"));
     if let Some(endpoint) = endpoint.filter(|_| request.method() == Method::POST) {
         return Protocol::Invoke { endpoint: auth::decode(endpoint) };
@@ -160,6 +167,7 @@ async fn dispatch(
     let verified = cloud.credentials.verify(&claim, &parts.method, &parts.uri, &parts.headers, &hash)?;
     match protocol {
         Protocol::Json { target } => json_request(&cloud, &target, &body).await,
+        Protocol::Lambda => lambda_request(&cloud, &parts, &body).await,
         Protocol::Invoke { endpoint } => {
             let response = cloud.sagemaker.invoke(&endpoint, &parts.headers, body).await?;
             Ok(response.map(Body::from))
@@ -204,16 +212,42 @@ fn s3_path(headers: &HeaderMap, uri: &Uri) -> Result<String, AwsError> {
 }
 
 async fn json_request(cloud: &LocalCloud, target: &str, body: &Bytes) -> Result<Response<Body>, AwsError> {
-    let Some(operation) = target.strip_prefix("SageMaker.") else {
-        let message = format!("the local cloud does not offer the service of {target}");
-        return Err(AwsError::new(400, "UnknownOperationException", message));
+    let input = read_json(body)?;
+    let output = match target.split_once('.') {
+        Some(("SageMaker", operation)) => cloud.sagemaker.call(operation, input).await?,
+        Some(("AmazonSQS", operation)) => cloud.neighbours.sqs.call(operation, input).await?,
+        Some(("AWSEvents", operation)) => cloud.neighbours.events.call(operation, &input)?,
+        _ => {
+            let message = format!("the local cloud does not offer the service of {target}");
+            return Err(AwsError::new(400, "UnknownOperationException", message));
+        }
     };
-    let input = if body.is_empty() { Ok(serde_json::json!({})) } else { serde_json::from_slice(body) };
-    let input = input
-        .map_err(|error| AwsError::new(400, "SerializationException", format!("the body is not JSON: {error}")))?;
-    let output = cloud.sagemaker.call(operation, input).await?;
     let text = if output.is_null() { "{}".to_owned() } else { output.to_string() };
     Ok(answer(StatusCode::OK, JSON, text))
+}
+
+fn read_json(body: &Bytes) -> Result<serde_json::Value, AwsError> {
+    if body.is_empty() {
+        return Ok(serde_json::json!({}));
+    }
+    serde_json::from_slice(body)
+        .map_err(|error| AwsError::new(400, "SerializationException", format!("the body is not JSON: {error}")))
+}
+
+async fn lambda_request(
+    cloud: &LocalCloud,
+    parts: &axum::http::request::Parts,
+    body: &Bytes,
+) -> Result<Response<Body>, AwsError> {
+    let asynchronous = parts.headers.get("x-amz-invocation-type").is_some_and(|kind| kind == "Event");
+    let lambda = &cloud.neighbours.lambda;
+    let done = lambda.call(&parts.method, parts.uri.path(), read_json(body)?, asynchronous, &cloud.s3).await?;
+    let text = if done.body.is_null() && done.status != 200 { String::new() } else { done.body.to_string() };
+    let mut response = answer(StatusCode::from_u16(done.status).unwrap_or(StatusCode::OK), "application/json", text);
+    if done.function_error {
+        response.headers_mut().insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
+    }
+    Ok(response)
 }
 
 async fn query_request(
@@ -265,7 +299,8 @@ fn refusal(protocol: &Protocol, error: AwsError, request_id: &str, uri: &Uri, me
     match protocol {
         Protocol::S3 => s3_error(&for_s3(error), request_id, uri, method),
         Protocol::Query => query_error(&for_query(error), request_id),
-        Protocol::Json { .. } | Protocol::Invoke { .. } => json_error(&for_json(error)),
+        Protocol::Json { target } if target.starts_with("AmazonSQS.") => sqs_error(&for_json(error)),
+        Protocol::Json { .. } | Protocol::Invoke { .. } | Protocol::Lambda => json_error(&for_json(error)),
     }
 }
 
@@ -347,6 +382,20 @@ fn json_error(error: &AwsError) -> Response<Body> {
     let mut response = answer(status(error), JSON, text);
     if let Ok(value) = HeaderValue::from_str(&error.code) {
         response.headers_mut().insert("x-amzn-errortype", value);
+    }
+    response
+}
+
+/// Clients of SQS go by the codes of its former protocol, which a header carries.
+fn sqs_error(error: &AwsError) -> Response<Body> {
+    let former = match error.code.as_ref() {
+        "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueNameExists" => "QueueAlreadyExists",
+        code => code,
+    };
+    let mut response = json_error(error);
+    if let Ok(value) = HeaderValue::from_str(&format!("{former};Sender")) {
+        response.headers_mut().insert("x-amzn-query-error", value);
     }
     response
 }

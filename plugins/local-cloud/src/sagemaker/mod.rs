@@ -8,7 +8,7 @@
 //! that a restarted server finds them again. Each file that has races tells them at its top.
 
 mod capture;
-mod clock;
+pub(crate) mod clock;
 pub mod dataset;
 mod endpoint;
 mod endpoints;
@@ -23,6 +23,7 @@ mod metrics;
 mod models;
 mod packages;
 mod pattern;
+mod pipelines;
 mod processing;
 pub mod python;
 mod routes;
@@ -32,12 +33,12 @@ mod sandbox;
 mod settling;
 mod shape;
 mod staging;
-mod table;
 mod tags;
 mod training;
 mod transform;
+mod tuning;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
@@ -52,9 +53,10 @@ use tokio_util::sync::CancellationToken;
 pub use job::JobKind;
 pub use sandbox::Capabilities;
 
+use crate::neighbours::Neighbours;
+use crate::table::Table;
 use crate::{AwsError, Config, OpenError, s3};
 use job::{Job, Phase};
-use table::Table;
 
 /// State changes of model packages kept for a slow listener; it must look at the registry when it misses some.
 const PACKAGE_EVENTS: usize = 256;
@@ -95,6 +97,13 @@ pub struct SageMaker {
     configs: Table<models::Record>,
     endpoints: Table<endpoint::Endpoint>,
     tags: Table<tags::TagSet>,
+    pipelines: pipelines::Pipelines,
+    tuning_jobs: Table<tuning::Tuning>,
+    /// Functions that this server waits for, by key.
+    invocations: Mutex<BTreeSet<String>>,
+    neighbours: Neighbours,
+    /// Somebody who follows jobs or executions should look again.
+    changes: Notify,
     fleets: Mutex<BTreeMap<String, Arc<fleet::Fleet>>>,
     settling: settling::Settling,
     capture: capture::Capture,
@@ -109,6 +118,15 @@ impl SageMaker {
     /// # Errors
     /// When the folder cannot be used or a record is damaged.
     pub async fn open(config: &Config, s3: Arc<s3::Store>) -> Result<Arc<Self>, OpenError> {
+        Self::open_beside(config, s3, Neighbours::open(config)?).await
+    }
+
+    /// The same beside queues, functions and rules that are open already.
+    pub(crate) async fn open_beside(
+        config: &Config,
+        s3: Arc<s3::Store>,
+        neighbours: Neighbours,
+    ) -> Result<Arc<Self>, OpenError> {
         let home = config.dir.join("sagemaker");
         let logs = config.dir.join("logs");
         for folder in [home.join("jobs"), home.join("fleets"), home.join("probe")] {
@@ -143,6 +161,11 @@ impl SageMaker {
             configs: Table::open(table("endpoint-configs"))?,
             endpoints: Table::open(table("endpoints"))?,
             tags: Table::open(table("tags"))?,
+            pipelines: pipelines::Pipelines::open(&home.join("records"))?,
+            tuning_jobs: Table::open(table("tuning-jobs"))?,
+            invocations: Mutex::default(),
+            neighbours,
+            changes: Notify::new(),
             fleets: Mutex::default(),
             settling: settling::Settling::default(),
             capture: capture::Capture::new(Arc::clone(&s3)),
@@ -171,6 +194,8 @@ impl SageMaker {
         }
         self.resume_endpoints();
         self.begin_capture();
+        self.resume_tuning();
+        self.resume_executions();
     }
 
     /// Carries out one operation of the JSON 1.1 protocol, as `CreateTrainingJob`.
@@ -191,7 +216,15 @@ impl SageMaker {
                 _ => self.delete_job(kind, &input),
             };
         }
+        if let Some(answer) = self.pipeline_operation(operation, &input) {
+            return answer;
+        }
         match operation {
+            "CreateHyperParameterTuningJob" => self.create_tuning(input),
+            "DescribeHyperParameterTuningJob" => self.describe_tuning(&input),
+            "ListHyperParameterTuningJobs" => self.list_tunings(&input),
+            "StopHyperParameterTuningJob" => self.stop_tuning(&input),
+            "ListTrainingJobsForHyperParameterTuningJob" => self.list_tuning_jobs(&input),
             "CreateModelPackageGroup" => self.create_group(&input),
             "DescribeModelPackageGroup" => self.describe_group(&input),
             "ListModelPackageGroups" => self.list_groups(&input),
@@ -245,6 +278,11 @@ impl SageMaker {
         self.logs.join(kind.word()).join(format!("{name}.log"))
     }
 
+    /// A pipeline's execution with why each step was or was not taken from an earlier one; `None` when there is none.
+    pub fn report(&self, pipeline: &str, execution: &str) -> Option<Value> {
+        self.execution_report(pipeline, execution)
+    }
+
     /// State changes of model packages as they happen, in the shape of the EventBridge detail. A hint: what counts is
     /// the registry, which is to be looked at after a restart and after a lag.
     pub fn package_events(&self) -> broadcast::Receiver<Value> {
@@ -255,6 +293,7 @@ impl SageMaker {
     /// next [`SageMaker::open`] over the same folder finds them.
     pub fn close(&self) {
         self.closing.cancel();
+        self.neighbours.close();
     }
 
     pub(crate) fn jobs(&self, kind: JobKind) -> &Table<Job> {
@@ -280,6 +319,8 @@ impl SageMaker {
         match kind {
             "model-package-group" => self.groups.get(name).is_some(),
             "model-package" => self.packages.get(&packages::key(name)).is_some(),
+            "pipeline" => self.pipeline_exists(name),
+            "hyper-parameter-tuning-job" => self.tuning_jobs.get(name).is_some(),
             "model" => self.models.get(name).is_some(),
             "endpoint-config" => self.configs.get(name).is_some(),
             "endpoint" => self.endpoints.get(name).is_some(),

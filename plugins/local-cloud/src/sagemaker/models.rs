@@ -10,8 +10,8 @@ use crate::s3::Location;
 use crate::sagemaker::image::Image;
 use crate::sagemaker::listing::{self, Item, NEWEST_FIRST};
 use crate::sagemaker::packages::Approval;
-use crate::sagemaker::table::Table;
 use crate::sagemaker::{SageMaker, clock, tags};
+use crate::table::Table;
 
 /// A named record: what was asked, when.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -274,7 +274,10 @@ impl SageMaker {
 
     /// Nobody listening is fine.
     fn announce(&self, package: &Package) {
-        let _ = self.package_events.send(package.describe(&self.settings.account));
+        let mut detail = package.describe(&self.settings.account);
+        let _ = self.package_events.send(detail.clone());
+        detail["CertifyForMarketplace"] = detail["CertifyForMarketplace"].as_bool().unwrap_or(false).into();
+        self.emit("SageMaker Model Package State Change", &[&package.arn], &detail);
     }
 }
 

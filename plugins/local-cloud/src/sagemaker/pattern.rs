@@ -11,6 +11,8 @@ pub(crate) struct Pattern(&'static (&'static str, &'static str));
 /// Name in `shapes.txt`, and the expression.
 const PATTERNS: &[(&str, &str)] = &[
     ("arn", r"^arn:aws[a-z\-]*:[a-z0-9\-]+:[a-z0-9\-]*:[0-9]{12}:.+$"),
+    ("callback-token", r"^[a-zA-Z0-9]{10}$"),
+    ("execution-arn", r"^arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:pipeline/.*/execution/.*$"),
     ("hostname", r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$"),
     ("instance", r"^ml\.[a-z0-9\-]+\.[a-z0-9]+$"),
     ("model-name", r"^[a-zA-Z0-9]([\-a-zA-Z0-9]*[a-zA-Z0-9])?$"),
@@ -18,6 +20,11 @@ const PATTERNS: &[(&str, &str)] = &[
     (
         "resource",
         r"^(arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:[a-z\-]*\/)?([a-zA-Z0-9]([a-zA-Z0-9-]){0,62})(/[0-9]{1,9})?$",
+    ),
+    ("pipeline-name", r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}$"),
+    (
+        "pipeline-resource",
+        r"^(arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:pipeline/.*)?([a-zA-Z0-9](-*[a-zA-Z0-9]){0,255})$",
     ),
     ("role", r"^arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+$"),
     ("s3uri", r"^(https|s3)://([^/]+)/?(.*)$"),

@@ -35,12 +35,15 @@ impl SageMaker {
     ///   `x-haliotis-next-offset` and `x-haliotis-complete`; 404 for a job that is not there.
     /// - `GET /_haliotis/endpoints`: status, process logs, invocations and errors of each endpoint.
     /// - `GET /_haliotis/endpoints/{name}/log?offset=N`: the log of its newest fleet's first container.
+    /// - `GET /_haliotis/pipelines/{name}/executions/{id}`: an execution with why each step was or was not taken from an
+    ///   earlier one, and the arguments of each step.
     /// - `GET /_haliotis/capabilities`: whether jobs can run on this host, and what to do if not.
     pub fn router(self: &Arc<Self>) -> Router {
         Router::new()
             .route("/_haliotis/jobs/{kind}/{name}/log", get(job_log))
             .route("/_haliotis/endpoints", get(endpoints))
             .route("/_haliotis/endpoints/{name}/log", get(endpoint_log))
+            .route("/_haliotis/pipelines/{name}/executions/{id}", get(execution))
             .route("/_haliotis/capabilities", get(capabilities))
             .with_state(Arc::clone(self))
     }
@@ -127,6 +130,13 @@ async fn endpoints(State(cloud): State<Arc<SageMaker>>) -> Json<Value> {
         })
     });
     Json(json!({ "endpoints": endpoints.collect::<Value>() }))
+}
+
+async fn execution(State(cloud): State<Arc<SageMaker>>, UrlPath((name, id)): UrlPath<(String, String)>) -> Response {
+    match cloud.execution_report(&name, &id) {
+        Some(report) => Json(report).into_response(),
+        None => missing(&format!("the pipeline {name} has no execution {id}")),
+    }
 }
 
 async fn capabilities(State(cloud): State<Arc<SageMaker>>) -> Json<Value> {

@@ -191,6 +191,7 @@ impl SageMaker {
             Ok(())
         })?;
         if let Some(job) = ended {
+            self.changes.notify_waiters();
             tracing::info!(kind = job.kind.word(), job = %job.name, status = job.status.word(), "job ended");
         }
         Ok(())

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::error::AwsError;
 use crate::sagemaker::pattern::Pattern;
+use crate::sagemaker::pipelines::is_expression;
 
 const TABLE: &str = include_str!("shapes.txt");
 
@@ -55,8 +56,9 @@ pub(crate) fn is_known(operation: &str) -> bool {
 /// # Errors
 /// `ValidationException` naming every problem.
 pub(crate) fn check(operation: &str, input: &Value) -> Result<(), AwsError> {
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     check_structure(operation, input, "", &mut problems);
+    let problems = problems.found;
     match problems.len() {
         0 => Ok(()),
         1 => Err(AwsError::validation(format!("1 validation error detected: {}", problems[0]))),
@@ -64,7 +66,28 @@ pub(crate) fn check(operation: &str, input: &Value) -> Result<(), AwsError> {
     }
 }
 
-fn check_structure(shape: &str, value: &Value, path: &str, problems: &mut Vec<String>) {
+/// What is wrong with the arguments of a pipeline's step, where an expression may stand for any value.
+pub(crate) fn problems_of_template(operation: &str, arguments: &Value) -> Vec<String> {
+    let mut problems = Problems { expressions: true, ..Problems::default() };
+    check_structure(operation, arguments, "", &mut problems);
+    problems.found
+}
+
+/// What was found so far, and how to look.
+#[derive(Default)]
+struct Problems {
+    found: Vec<String>,
+    /// `{"Get": ..}` and its like stand for a value that is not known yet.
+    expressions: bool,
+}
+
+impl Problems {
+    fn push(&mut self, problem: String) {
+        self.found.push(problem);
+    }
+}
+
+fn check_structure(shape: &str, value: &Value, path: &str, problems: &mut Problems) {
     let Some(object) = value.as_object() else {
         problems.push(wrong_type(value, path, "an object"));
         return;
@@ -79,7 +102,10 @@ fn check_structure(shape: &str, value: &Value, path: &str, problems: &mut Vec<St
         }
     }
     for name in object.keys().filter(|name| !members.iter().any(|member| member.name == name.as_str())) {
-        problems.push(unknown_member(shape, name, &join(path, name), members));
+        problems.push(match problems.expressions {
+            true => format!("Unknown Argument member '{name}'"),
+            false => unknown_member(shape, name, &join(path, name), members),
+        });
     }
 }
 
@@ -89,7 +115,10 @@ fn unknown_member(shape: &str, name: &str, place: &str, members: &[Member]) -> S
     format!("Value at '{place}' failed to satisfy constraint: {shape} has no member {name}{hint}")
 }
 
-fn check_value(kind: &Kind, value: &Value, place: &str, problems: &mut Vec<String>) {
+fn check_value(kind: &Kind, value: &Value, place: &str, problems: &mut Problems) {
+    if problems.expressions && is_expression(value) {
+        return;
+    }
     match kind {
         Kind::Any => {}
         Kind::Refused => problems.push(format!(
@@ -130,7 +159,7 @@ fn check_value(kind: &Kind, value: &Value, place: &str, problems: &mut Vec<Strin
     }
 }
 
-fn check_text(value: &Value, pattern: Option<&Pattern>, bounds: Bounds, place: &str, problems: &mut Vec<String>) {
+fn check_text(value: &Value, pattern: Option<&Pattern>, bounds: Bounds, place: &str, problems: &mut Problems) {
     let Some(text) = value.as_str() else {
         problems.push(wrong_type(value, place, "a string"));
         return;
@@ -142,20 +171,20 @@ fn check_text(value: &Value, pattern: Option<&Pattern>, bounds: Bounds, place: &
     }
 }
 
-fn check_map(value: &Value, bounds: Bounds, place: &str, problems: &mut Vec<String>) {
+fn check_map(value: &Value, bounds: Bounds, place: &str, problems: &mut Problems) {
     let Some(map) = value.as_object() else {
         problems.push(wrong_type(value, place, "a map"));
         return;
     };
     check_length(map.len(), bounds, value, place, problems);
     for (key, item) in map {
-        if !item.is_string() {
+        if !item.is_string() && !(problems.expressions && is_expression(item)) {
             problems.push(wrong_type(item, &format!("{place}.{key}"), "a string"));
         }
     }
 }
 
-fn check_length(length: usize, bounds: Bounds, value: &Value, place: &str, problems: &mut Vec<String>) {
+fn check_length(length: usize, bounds: Bounds, value: &Value, place: &str, problems: &mut Problems) {
     let length = length as u64;
     if let Some(low) = bounds.low.filter(|low| length < *low) {
         let rule = format!("Member must have length greater than or equal to {low}");
@@ -167,7 +196,7 @@ fn check_length(length: usize, bounds: Bounds, value: &Value, place: &str, probl
     }
 }
 
-fn check_range(number: f64, bounds: Bounds, place: &str, problems: &mut Vec<String>) {
+fn check_range(number: f64, bounds: Bounds, place: &str, problems: &mut Problems) {
     if let Some(low) = bounds.low.filter(|low| number < *low as f64) {
         let rule = format!("Member must have value greater than or equal to {low}");
         problems.push(constraint(&format!("'{number}'"), place, &rule));

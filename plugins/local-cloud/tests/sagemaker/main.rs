@@ -8,6 +8,7 @@ mod boto;
 mod data;
 mod endpoints;
 mod jobs;
+mod pipelines;
 mod processes;
 mod registry;
 mod restart;

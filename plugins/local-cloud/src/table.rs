@@ -46,6 +46,11 @@ impl<T: Clone + Serialize + DeserializeOwned> Table<T> {
         self.lock().values().cloned().collect()
     }
 
+    /// Copies of those that a question is answered with yes for, in key order.
+    pub(crate) fn select(&self, keep: impl Fn(&T) -> bool) -> Vec<T> {
+        self.lock().values().filter(|record| keep(record)).cloned().collect()
+    }
+
     /// Adds a record; `Ok(false)` when the key is taken, and nothing changes then.
     pub(crate) fn insert(&self, key: &str, record: T) -> Result<bool, AwsError> {
         let mut records = self.lock();
