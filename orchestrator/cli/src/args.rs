@@ -23,6 +23,9 @@ pub struct Global {
     /// Where data is kept [default: $XDG_DATA_HOME/haliotis]
     #[arg(long, global = true, env = "HALIOTIS_DATA_DIR", value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Keep builds in PostgreSQL instead of the data folder: postgres://user@host:5432/database
+    #[arg(long, global = true, env = "HALIOTIS_DATABASE", value_name = "URL", hide_env_values = true)]
+    pub database: Option<String>,
     /// Address of a running server [default: the one that holds the data folder]
     #[arg(long, global = true, env = "HALIOTIS_SERVER", value_name = "URL")]
     pub server: Option<String>,

@@ -11,6 +11,8 @@ use crate::args::Global;
 pub struct Context {
     /// `--data-dir`, if given.
     data_dir: Option<PathBuf>,
+    /// `--database`, if given.
+    pub database: Option<String>,
     /// Print JSON, for programs.
     pub json: bool,
     /// Neither colours nor moving lines.
@@ -31,6 +33,7 @@ impl Context {
         }
         Self {
             data_dir: global.data_dir.clone(),
+            database: global.database.clone(),
             json: global.json,
             plain: plain || !std::io::stderr().is_terminal(),
             server: global.server.clone(),

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use haliotis_engine::trigger::BuildRequest;
-use haliotis_engine::{AuditEntry, Catalog, Created, now};
+use haliotis_engine::{AuditEntry, Created, now};
 use haliotis_model::{BuildId, Cause, Object, Pipeline, StepKey};
 use haliotis_plugin_aws::registry;
 use haliotis_server::{
     Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, Edges, EndpointInfo, LogChunk, Logs, ModelGroup,
     ModelPackage, Models,
 };
-use haliotis_store::SqliteStore;
+use haliotis_store::Store;
 
 use crate::app::App;
 use crate::app::builds::BuildError;
@@ -276,7 +276,7 @@ fn refused(error: BuildError) -> EdgeError {
 }
 
 /// Credentials of the store, for the agent.
-pub struct StoredCredentials(pub Arc<SqliteStore>);
+pub struct StoredCredentials(pub Arc<dyn Store>);
 
 #[async_trait]
 impl haliotis_agent::Credentials for StoredCredentials {

@@ -24,7 +24,7 @@ use std::time::Duration;
 use haliotis_agent::{LocalAgent, Supervisor};
 use haliotis_engine::{Catalog, Engine, Recover};
 use haliotis_plugin_api::CloudSettings;
-use haliotis_store::{DataDir, DataDirLock, LogStore, SqliteStore};
+use haliotis_store::{DataDir, DataDirLock, LogStore, Store};
 
 use crate::failure::Failure;
 
@@ -42,6 +42,8 @@ pub enum CloudKind {
 pub struct Options {
     /// The data folder.
     pub dir: PathBuf,
+    /// A PostgreSQL database for the builds; `None`: a file in the folder.
+    pub database: Option<String>,
     /// The cloud.
     pub cloud: CloudKind,
     /// As `us-east-1`.
@@ -65,7 +67,7 @@ pub struct App {
     /// The engine.
     pub engine: Engine,
     /// The store.
-    pub store: Arc<SqliteStore>,
+    pub store: Arc<dyn Store>,
     /// What steps printed.
     pub logs: LogStore,
     /// The cloud that steps talk to.
@@ -95,8 +97,9 @@ impl App {
         })?;
         let lock = DataDir::lock(&dir).map_err(|error| Failure::world(error.to_string()))?;
         let supervisor = supervisor(&dir)?;
-        let store =
-            SqliteStore::open(&DataDir::database(&dir)).await.map_err(|error| Failure::world(error.to_string()))?;
+        let store = haliotis_store::open_store(options.database.as_deref(), &dir)
+            .await
+            .map_err(|error| Failure::world(error.to_string()))?;
         let (cloud, local_cloud) = cloud::open(&options, Arc::clone(&supervisor)).await?;
         let logs = LogStore::new(DataDir::logs(&dir));
         let agent = LocalAgent::new(haliotis_agent::AgentConfig {
@@ -158,6 +161,10 @@ impl App {
     /// what is on disk goes on at the next start.
     pub async fn close(&self) {
         self.engine.stop();
+        if self.options.database.is_some() {
+            // Other servers need not wait for the lease then.
+            self.store.close().await;
+        }
         if let Some(cloud) = self.local_cloud.as_ref().and_then(cloud::Embedded::opened) {
             cloud.sagemaker().shut_down().await;
             cloud.close();

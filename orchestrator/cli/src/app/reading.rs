@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use haliotis_engine::{BuildView, Catalog, Journal, Projection};
+use haliotis_engine::{BuildView, Catalog, Projection};
 use haliotis_model::BuildId;
-use haliotis_store::{DataDir, LogStore, SqliteStore};
+use haliotis_store::{DataDir, LogStore, Store, open_store};
 
 use crate::app::registry;
 use crate::context::Context;
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 /// An open data folder.
 pub struct Reading {
     /// Its store.
-    pub store: Arc<SqliteStore>,
+    pub store: Arc<dyn Store>,
     /// Its logs.
     pub logs: LogStore,
 }
@@ -22,19 +22,18 @@ pub struct Reading {
 impl Reading {
     /// Opens the context's data folder.
     pub async fn open(ctx: &Context) -> Result<Self, Failure> {
-        Self::at(ctx.data_dir()).await
+        Self::at(ctx.data_dir(), ctx.database.as_deref()).await
     }
 
-    /// Opens a folder.
-    pub async fn at(dir: PathBuf) -> Result<Self, Failure> {
-        let database = DataDir::database(&dir);
-        if !database.exists() {
+    /// Opens a folder, with its own database or another.
+    pub async fn at(dir: PathBuf, database: Option<&str>) -> Result<Self, Failure> {
+        if database.is_none() && !DataDir::database(&dir).exists() {
             return Err(Failure::not_found(format!(
                 "there is no data in {} yet; `haliotis demo` or `haliotis serve` makes some, --data-dir names another folder",
                 dir.display()
             )));
         }
-        let store = SqliteStore::open(&database).await.map_err(|error| Failure::world(error.to_string()))?;
+        let store = open_store(database, &dir).await.map_err(|error| Failure::world(error.to_string()))?;
         Ok(Self { store, logs: LogStore::new(DataDir::logs(&dir)) })
     }
 

@@ -1,7 +1,7 @@
 //! `haliotis builds [BUILD]`: a list, or one build whole.
 
 use clap::Args;
-use haliotis_engine::{BuildFilter, Catalog, now};
+use haliotis_engine::{BuildFilter, now};
 use haliotis_model::BuildSummary;
 
 use crate::app::reading::Reading;

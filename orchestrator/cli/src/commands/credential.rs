@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{IsTerminal, Read};
 
 use clap::{Args, Subcommand};
-use haliotis_engine::Catalog;
-use haliotis_store::{DataDir, SqliteStore};
+use haliotis_store::open_store;
 
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -54,7 +53,7 @@ enum Verb {
 pub async fn run(args: Credential, ctx: &Context) -> Outcome {
     let dir = ctx.data_dir();
     std::fs::create_dir_all(&dir)?;
-    let store = SqliteStore::open(&DataDir::database(&dir)).await.map_err(|error| Failure::world(error.to_string()))?;
+    let store = open_store(ctx.database.as_deref(), &dir).await.map_err(|error| Failure::world(error.to_string()))?;
     match args.verb {
         Verb::Add { id, kind, username, from_env, description } => {
             let fields = fields(&kind, username, secret(from_env.as_deref())?)?;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use haliotis_engine::{BuildFilter, BuildView, Catalog, now};
+use haliotis_engine::{BuildFilter, BuildView, now};
 use haliotis_model::{BuildId, BuildResult, BuildSummary, Cause, Pipeline};
 use haliotis_plugin_aws::registry;
 use haliotis_seed::SeedError;

@@ -45,7 +45,7 @@ pub async fn run(_: Doctor, ctx: &Context) -> Outcome {
         environment(&dir),
     ];
     checks.push(server(&dir));
-    checks.push(database(&dir).await);
+    checks.push(database(&dir, ctx.database.as_deref()).await);
     if ctx.json {
         ctx.print_json(&checks);
     } else {
@@ -163,14 +163,16 @@ fn server(dir: &Path) -> Check {
     }
 }
 
-async fn database(dir: &Path) -> Check {
-    if !DataDir::database(dir).exists() {
+async fn database(dir: &Path, database: Option<&str>) -> Check {
+    if database.is_none() && !DataDir::database(dir).exists() {
         return check("database", Verdict::Good, "none yet");
     }
-    match Reading::at(dir.to_owned()).await {
+    match Reading::at(dir.to_owned(), database).await {
         Err(failure) => check("database", Verdict::Bad, failure.to_string()),
         Ok(reading) => match reading.store.check().await {
-            Ok(problems) if problems.is_empty() => check("database", Verdict::Good, "sound"),
+            Ok(problems) if problems.is_empty() => {
+                check("database", Verdict::Good, format!("{}, sound", reading.store.place()))
+            }
             Ok(problems) => check("database", Verdict::Bad, problems.join("; ")),
             Err(error) => check("database", Verdict::Bad, error.to_string()),
         },

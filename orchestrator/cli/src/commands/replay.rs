@@ -1,7 +1,7 @@
 //! `haliotis replay BUILD`: prints the journal, makes the program again, and feeds it every prefix.
 
 use clap::Args;
-use haliotis_engine::{Journal, journal};
+use haliotis_engine::journal;
 use haliotis_flow::Program;
 
 use crate::app::reading::Reading;

@@ -53,6 +53,7 @@ impl EngineArgs {
     pub fn options(&self, ctx: &Context) -> Options {
         Options {
             dir: ctx.data_dir(),
+            database: ctx.database.clone(),
             cloud: self.cloud,
             region: self.region.clone(),
             slots: self.slots,

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use haliotis_engine::{AuditEntry, BuildView, Catalog, InputView, NodeState, NodeView, now};
+use haliotis_engine::{AuditEntry, BuildView, InputView, NodeState, NodeView, now};
 use haliotis_flow::NodeKind;
 use haliotis_model::{Answer, BuildId, Decision, Object, StepId, StepKey};
 use haliotis_store::LogBytes;

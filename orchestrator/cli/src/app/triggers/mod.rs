@@ -9,6 +9,7 @@ mod hooks;
 mod models;
 mod outbox;
 mod poll;
+mod servers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +39,9 @@ pub fn start(app: &Arc<App>) {
     tokio::spawn(cron::run(Arc::clone(app)));
     tokio::spawn(models::run(Arc::clone(app)));
     tokio::spawn(outbox::run(Arc::clone(app)));
+    if app.options.database.is_some() {
+        tokio::spawn(servers::run(Arc::clone(app)));
+    }
 }
 
 /// Waits for a nudge, at most so long.
