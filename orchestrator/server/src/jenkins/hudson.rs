@@ -1,0 +1,162 @@
+//! The root: what the server says of itself, and lists of jobs in it, in folders and in views.
+
+use std::collections::BTreeMap;
+
+use haliotis_model::{BuildResult, BuildSummary};
+
+use super::bean::{Bean, Data, list};
+use super::call::Call;
+use super::items::{self, Directory, FOLDER_CLASS, Item};
+use super::want::{ALWAYS, TOP, Want};
+use super::{history, job, views};
+use crate::error::Failed;
+use crate::state::AppState;
+
+/// The directory with what lists show of each job.
+pub(crate) struct Listing {
+    pub(crate) directory: Directory,
+    newest: BTreeMap<String, BuildSummary>,
+    results: BTreeMap<String, BuildResult>,
+}
+
+impl Listing {
+    pub(crate) async fn read(state: &AppState) -> Result<Self, Failed> {
+        let caller = crate::access::current();
+        let mut directory = Directory::read(state).await?;
+        directory.jobs.retain(|name, _| caller.sees(name));
+        directory.folders.retain(|name| caller.sees(name));
+        let newest = state.catalog.newest_builds().await?;
+        let mut results = BTreeMap::new();
+        for build in &newest {
+            results.extend(history::last_result(state, Some(build)).await?.map(|r| (build.pipeline.clone(), r)));
+        }
+        let newest = newest.into_iter().map(|build| (build.pipeline.clone(), build)).collect();
+        Ok(Self { directory, newest, results })
+    }
+
+    /// A job or folder as lists show it, with folders' own jobs where they are asked for.
+    pub(crate) fn entry(&self, call: &Call, full: &str, want: &Want) -> Data {
+        let url = call.url(&items::path(full));
+        let Some(pipeline) = self.directory.jobs.get(full) else {
+            let mut bean = Bean::new(FOLDER_CLASS, want);
+            bean.put_at(ALWAYS, "name", items::short(full));
+            bean.put_at(ALWAYS, "url", url);
+            bean.put("fullName", full);
+            bean.put("displayName", items::short(full));
+            bean.put("fullDisplayName", job::display(full));
+            bean.make("jobs", TOP, |want| list(want, self.directory.children(full), |full| self.entry(call, full, want)));
+            return bean.done();
+        };
+        let mut bean = Bean::new(items::job_class(pipeline), want);
+        bean.put_at(ALWAYS, "name", items::short(full));
+        bean.put_at(ALWAYS, "url", url);
+        let (newest, result) = (self.newest.get(full), self.results.get(full).copied());
+        bean.put_at(ALWAYS, "color", history::color(pipeline, newest, result));
+        bean.put("fullName", full);
+        bean.put("displayName", items::short(full));
+        bean.put("fullDisplayName", job::display(full));
+        bean.put("description", pipeline.description.as_str());
+        bean.put("buildable", !pipeline.disabled);
+        bean.make("lastBuild", TOP, |want| {
+            newest.map_or(Data::Null, |build| super::build::row(call, pipeline, build, want))
+        });
+        bean.done()
+    }
+}
+
+/// The root, or a folder.
+pub(crate) async fn bean(call: &Call, item: &Item, want: &Want) -> Result<Data, Failed> {
+    let listing = Listing::read(&call.state).await?;
+    let full = item.full_name();
+    let class = if full.is_empty() { "hudson.model.Hudson" } else { FOLDER_CLASS };
+    let mut bean = Bean::new(class, want);
+    bean.put("actions", Vec::new());
+    if full.is_empty() {
+        let slots: u32 = call.state.engine.agents().iter().map(|agent| agent.slots).sum();
+        bean.make("assignedLabels", TOP, |want| list(want, ["built-in"], |label| label_bean(label, want)));
+        bean.put("mode", "NORMAL");
+        bean.put("nodeDescription", "the Haliotis server");
+        bean.put("nodeName", "");
+        bean.put("numExecutors", slots);
+        bean.put("description", Data::Null);
+    } else {
+        let config = call.state.catalog.document(items::FOLDER, full).await?;
+        let root = config.as_deref().and_then(|text| super::xml::parse(text).ok()).unwrap_or_default();
+        bean.put("description", root.text_at("description"));
+        bean.put("displayName", Some(root.text_at("displayName")).filter(|n| !n.is_empty()).unwrap_or(items::short(full)));
+        bean.put("displayNameOrNull", Data::Null);
+        bean.put("fullDisplayName", job::display(full));
+        bean.put("fullName", full);
+        bean.put_at(ALWAYS, "name", items::short(full));
+        bean.put_at(ALWAYS, "url", call.url(&items::path(full)));
+        bean.put("healthReport", Vec::new());
+    }
+    bean.make("jobs", TOP, |want| {
+        list(want, listing.directory.children(full), |full| listing.entry(call, full, want))
+    });
+    let kept = views::of(&call.state, full).await?;
+    bean.make("primaryView", TOP, |want| views::all_row(call, full, want));
+    if full.is_empty() {
+        bean.put("quietDownReason", Data::Null);
+        bean.put("quietingDown", call.state.own.jenkins.quiet());
+        bean.put("slaveAgentPort", -1_i64);
+        bean.make("unlabeledLoad", TOP, |want| Bean::new("jenkins.model.UnlabeledLoadStatistics", want).done());
+        bean.put("url", call.url(""));
+        bean.put("useCrumbs", true);
+        bean.put("useSecurity", !call.state.config.dev);
+    }
+    bean.make("views", TOP, |want| {
+        let mut rows = vec![views::all_row(call, full, want)];
+        rows.extend(kept.iter().map(|view| views::row(call, full, view, want)));
+        Data::List(want.cut(rows).collect())
+    });
+    Ok(bean.done())
+}
+
+pub(crate) fn label_bean(name: &str, want: &Want) -> Data {
+    let mut bean = Bean::new("", want);
+    bean.put_at(ALWAYS, "name", name);
+    bean.done()
+}
+
+/// `whoAmI`.
+pub(crate) fn who_am_i(call: &Call, want: &Want) -> Data {
+    let name = call.reader();
+    let known = name != "anonymous";
+    let mut bean = Bean::new("hudson.security.WhoAmI", want);
+    bean.put("anonymous", !known);
+    bean.put("authenticated", known);
+    bean.put("authorities", vec![Data::from(if known { "authenticated" } else { "anonymous" })]);
+    bean.put("details", Data::Null);
+    bean.put("name", name);
+    bean.put("toString", "");
+    bean.done()
+}
+
+/// A person.
+pub(crate) fn user(call: &Call, name: &str, want: &Want) -> Data {
+    let mut bean = Bean::new("hudson.model.User", want);
+    bean.put_at(ALWAYS, "absoluteUrl", call.url(&format!("user/{}", items::encode(name))));
+    bean.put("description", Data::Null);
+    bean.put_at(ALWAYS, "fullName", name);
+    bean.put("id", name);
+    bean.put("property", Vec::new());
+    bean.done()
+}
+
+/// `crumbIssuer`.
+pub(crate) fn crumb(call: &Call, want: &Want) -> Data {
+    let mut bean = Bean::new("hudson.security.csrf.DefaultCrumbIssuer", want);
+    bean.put("crumb", crate::access::current().crumb(&call.state.access));
+    bean.put("crumbRequestField", "Jenkins-Crumb");
+    bean.done()
+}
+
+/// `quietDown`, `cancelQuietDown`.
+pub(crate) async fn set_quiet(call: &Call, quiet: bool) -> Result<axum::response::Response, Failed> {
+    let by = call.by()?;
+    call.state.own.jenkins.set_quiet(quiet);
+    let action = if quiet { "server.quiet" } else { "server.unquiet" };
+    crate::api::audit(&call.state, &by, action, "server", "").await?;
+    Ok(super::call::redirect(&call.url("")))
+}
