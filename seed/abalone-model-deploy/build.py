@@ -1,9 +1,12 @@
 """Writes what CloudFormation needs to deploy ONE approved model package, for each stage.
 
-The model package is the one given (`--model-package-arn` or MODEL_PACKAGE_ARN): this script never looks for "the latest
-approved". It asks the registry whether that very version is approved, and fetches its held-out rows for the tests.
+The model package is the one given (`--model-package-arn` or MODEL_PACKAGE_ARN). Only where none is given and
+`--newest-approved-of GROUP` is, the newest approved version of that group is taken: what a job does that was started by
+a change of the repository, or by a version being rejected. The registry is asked whether that very version is approved,
+and its held-out rows are fetched for the tests.
 
 Writes into --output-dir
+    {stage}-config-export.json   {"Parameters": {..}, "Tags": {..}}
     {stage}-params-export.json   [{"ParameterKey": .., "ParameterValue": ..}]
     {stage}-tags-export.json     [{"Key": .., "Value": ..}]
     model-package.json           what the registry says of the version
@@ -44,6 +47,32 @@ def describe(client, arn):
     return package
 
 
+def newest_approved(client, group):
+    """The ARN of the newest version that is approved now. The order is asked for: without, the registry's is oldest first."""
+    answer = client.list_model_packages(
+        ModelPackageGroupName=group,
+        ModelApprovalStatus="Approved",
+        SortBy="CreationTime",
+        SortOrder="Descending",
+        MaxResults=1,
+    )
+    versions = answer["ModelPackageSummaryList"]
+    if not versions:
+        raise Refused("no version of %s is approved: approve one, nothing was deployed" % group)
+    return versions[0]["ModelPackageArn"]
+
+
+def registered_mse(client, package):
+    """What the version was registered with: in its metadata, or in the report it cites."""
+    known = package.get("CustomerMetadataProperties", {}).get("mse")
+    uri = package.get("ModelMetrics", {}).get("ModelQuality", {}).get("Statistics", {}).get("S3Uri")
+    if known or not uri:
+        return known or "unknown"
+    bucket, key = split_uri(uri)
+    report = json.loads(client.get_object(Bucket=bucket, Key=key)["Body"].read())
+    return str(report["regression_metrics"]["mse"]["value"])
+
+
 def split_uri(uri):
     """s3://BUCKET/KEY as its two parts."""
     bucket, _, key = uri[len("s3://") :].partition("/")
@@ -63,7 +92,7 @@ def heldout_uri(package):
     return uri
 
 
-def stage_parameters(config, stage, arn, args):
+def stage_values(config, stage, arn, args):
     """The stage's own parameters and those that all stages share."""
     values = dict(config["Parameters"])
     values.update(
@@ -72,7 +101,7 @@ def stage_parameters(config, stage, arn, args):
         ModelExecutionRoleArn=args.model_execution_role,
         DataCaptureUploadPath="s3://%s/datacapture-%s" % (args.s3_bucket, stage),
     )
-    return [{"ParameterKey": key, "ParameterValue": str(values[key])} for key in sorted(values)]
+    return {key: str(values[key]) for key in sorted(values)}
 
 
 def stage_tags(config, stage, args):
@@ -85,7 +114,7 @@ def stage_tags(config, stage, args):
             "sagemaker:project-name": args.project_name,
         }
     )
-    return [{"Key": key, "Value": str(tags[key])} for key in sorted(tags)]
+    return {key: str(tags[key]) for key in sorted(tags)}
 
 
 def write(path, value):
@@ -97,8 +126,11 @@ def export(package, args):
     arn = package["ModelPackageArn"]
     for stage, name in STAGES.items():
         config = json.loads((HERE / name).read_text(encoding="utf-8"))
-        write(args.output_dir / (stage + "-params-export.json"), stage_parameters(config, stage, arn, args))
-        write(args.output_dir / (stage + "-tags-export.json"), stage_tags(config, stage, args))
+        values, tags = stage_values(config, stage, arn, args), stage_tags(config, stage, args)
+        write(args.output_dir / (stage + "-config-export.json"), {"Parameters": values, "Tags": tags})
+        pairs = [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+        write(args.output_dir / (stage + "-params-export.json"), pairs)
+        write(args.output_dir / (stage + "-tags-export.json"), [{"Key": key, "Value": tags[key]} for key in tags])
     kept = ("ModelPackageArn", "ModelPackageGroupName", "ModelPackageVersion", "ModelApprovalStatus", "CreationTime")
     summary = {key: package[key] for key in kept if key in package}
     summary["Metadata"] = package.get("CustomerMetadataProperties", {})
@@ -121,11 +153,14 @@ def tell(package, path):
 
 def build(client_of, args):
     """The whole step. `client_of(service, region)` makes the clients, so that a test can pass its own."""
-    region = region_of(args.model_package_arn)
-    package = describe(client_of("sagemaker", region), args.model_package_arn)
+    arn = args.model_package_arn or newest_approved(client_of("sagemaker", args.region), args.newest_approved_of)
+    region = region_of(arn)
+    package = describe(client_of("sagemaker", region), arn)
     bucket, key = split_uri(args.heldout_uri or heldout_uri(package))
     args.output_dir.mkdir(parents=True, exist_ok=True)
-    client_of("s3", region).download_file(bucket, key, str(args.output_dir / "heldout.csv"))
+    objects = client_of("s3", region)
+    objects.download_file(bucket, key, str(args.output_dir / "heldout.csv"))
+    package.setdefault("CustomerMetadataProperties", {})["mse"] = registered_mse(objects, package)
     export(package, args)
     return package
 
@@ -136,13 +171,15 @@ def boto_client(service, region):
         import boto3
     except ImportError:
         raise Refused("python3 (%s) has no boto3: `pip install boto3` on this agent" % sys.executable)
-    return boto3.client(service, region_name=region)
+    return boto3.client(service, region_name=region or None)
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     env = os.environ.get
     parser.add_argument("--model-package-arn", default=env("MODEL_PACKAGE_ARN", ""))
+    parser.add_argument("--newest-approved-of", default="", metavar="GROUP", help="only where no ARN is given")
+    parser.add_argument("--region", default="", help="of that group")
     parser.add_argument("--model-execution-role", default=env("MODEL_EXECUTION_ROLE_ARN", ""))
     parser.add_argument("--s3-bucket", default=env("ARTIFACT_BUCKET", ""))
     parser.add_argument("--project-name", required=True)
@@ -155,7 +192,7 @@ def arguments():
 def main():
     args = arguments()
     try:
-        if not args.model_package_arn:
+        if not args.model_package_arn and not args.newest_approved_of:
             raise Refused("no model package: approve one, or run with -p ModelPackageArn=ARN")
         for name in ("model_execution_role", "s3_bucket"):
             if not getattr(args, name):

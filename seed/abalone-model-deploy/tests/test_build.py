@@ -1,5 +1,6 @@
 """The approved version is passed through, and nothing else is deployed."""
 import argparse
+import io
 import json
 import tempfile
 import unittest
@@ -31,6 +32,14 @@ class Registry:
         self.asked.append(ModelPackageName)
         return self.package
 
+    def list_model_packages(self, **asked):
+        self.asked.append(asked)
+        return {"ModelPackageSummaryList": [{"ModelPackageArn": ARN}] if asked["ModelPackageGroupName"] == "abalone" else []}
+
+    def get_object(self, Bucket, Key):
+        self.asked.append("s3://%s/%s" % (Bucket, Key))
+        return {"Body": io.BytesIO(b'{"regression_metrics": {"mse": {"value": 4.25}}}')}
+
     def download_file(self, bucket, key, path):
         self.asked.append("s3://%s/%s" % (bucket, key))
         Path(path).write_text("9,M,0.5,0.4,0.1,0.5,0.2,0.1,0.1\n")
@@ -45,6 +54,8 @@ class Build(unittest.TestCase):
     def args(self, **changes):
         values = {
             "model_package_arn": ARN,
+            "newest_approved_of": "",
+            "region": "",
             "model_execution_role": "arn:aws:iam::123456789012:role/endpoints",
             "s3_bucket": "bucket",
             "project_name": "abalone",
@@ -70,6 +81,7 @@ class Build(unittest.TestCase):
             tags = {pair["Key"]: pair["Value"] for pair in self.read(stage + "-tags-export.json")}
             self.assertEqual(tags["sagemaker:deployment-stage"], stage)
             self.assertEqual(tags["sagemaker:project-id"], "p-1")
+            self.assertEqual(self.read(stage + "-config-export.json"), {"Parameters": values, "Tags": tags})
         self.assertEqual(registry.asked, [ARN, "s3://bucket/a/heldout.csv"])
         self.assertEqual(registry.regions, {"eu-west-1"})
         self.assertEqual(self.read("model-package.json")["Metadata"]["mse"], "4.7")
@@ -99,8 +111,26 @@ class Build(unittest.TestCase):
         wanted = ["model-package=" + ARN, "group=abalone", "version=7", "registered-mse=4.7", "commit=unknown"]
         self.assertEqual(lines, wanted)
 
+    def test_the_newest_approved_is_asked_for_in_that_order_and_only_without_an_arn(self):
+        registry = Registry()
+        package = build.build(registry, self.args(model_package_arn="", newest_approved_of="abalone"))
+        self.assertEqual(package["ModelPackageArn"], ARN)
+        self.assertEqual(registry.asked[0]["SortOrder"], "Descending")
+        self.assertEqual(registry.asked[0]["ModelApprovalStatus"], "Approved")
+        registry = Registry()
+        build.build(registry, self.args(newest_approved_of="abalone"))
+        self.assertEqual(registry.asked[0], ARN)
+        with self.assertRaisesRegex(build.Refused, "no version of other is approved"):
+            build.build(Registry(), self.args(model_package_arn="", newest_approved_of="other"))
+
+    def test_the_registered_error_is_read_from_the_report_where_the_metadata_has_none(self):
+        metrics = {"ModelQuality": {"Statistics": {"S3Uri": "s3://bucket/run/evaluation.json"}}}
+        metadata = {"heldout-uri": "s3://bucket/a/heldout.csv"}
+        build.build(Registry(CustomerMetadataProperties=metadata, ModelMetrics=metrics), self.args())
+        self.assertEqual(self.read("model-package.json")["Metadata"]["mse"], "4.25")
+
     def test_bad_names_are_refused(self):
-        for arn in ("", "abalone/7", "arn:aws:s3:::bucket/model-package/x"):
+        for arn in ("abalone/7", "arn:aws:s3:::bucket/model-package/x"):
             with self.assertRaisesRegex(build.Refused, "not the ARN"):
                 build.build(Registry(), self.args(model_package_arn=arn))
         with self.assertRaisesRegex(build.Refused, "not the S3 address"):
