@@ -1,6 +1,6 @@
 //! Parses files, or the cases of a file divided by lines of `====`, and says of each whether it is Groovy.
 
-#![expect(clippy::print_stdout, reason = "an example prints")]
+#![expect(clippy::print_stdout, clippy::disallowed_methods, reason = "an example reads files and prints")]
 
 fn main() {
     let mut cases = false;

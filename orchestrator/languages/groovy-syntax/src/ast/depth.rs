@@ -20,6 +20,12 @@ impl Expr {
     pub const fn depth(&self) -> u32 {
         self.depth
     }
+
+    /// The node got one more child, of this depth. Measuring it anew each time would cost the square of their number.
+    pub(crate) fn grow(&mut self, span: Span, child: u32) {
+        self.span = span;
+        self.depth = self.depth.max(child.saturating_add(1));
+    }
 }
 
 impl Stmt {

@@ -344,8 +344,30 @@ impl Parser<'_> {
         }
         let Some(after) = self.past_type(self.at + 1) else { return false };
         let next = self.token(after + 1).kind;
-        self.token(after).kind == T::RParen
-            && (Self::operand_starts(next) || (self.ahead(1).is_builtin_type() && Self::expression_starts(next)))
+        if self.token(after).kind != T::RParen {
+            return false;
+        }
+        match next {
+            T::LParen => self.one_expression_inside(after + 1),
+            _ => Self::operand_starts(next) || (self.ahead(1).is_builtin_type() && Self::expression_starts(next)),
+        }
+    }
+
+    /// Whether the parentheses at `paren` may hold one expression, and not the arguments of a call: `(f)(1, 2)`, `(f)()`.
+    fn one_expression_inside(&self, paren: usize) -> bool {
+        let Some(end) = self.past_bracket(paren) else { return true };
+        let mut at = paren + 1;
+        if self.token(at).kind == T::Star || self.token(at + 1).kind == T::Colon {
+            return false;
+        }
+        while at + 1 < end {
+            match self.token(at).kind {
+                T::Comma => return false,
+                T::LParen | T::LBrack | T::LCurly | T::TextStart => at = self.past_bracket(at).unwrap_or(at + 1),
+                _ => at += 1,
+            }
+        }
+        end > paren + 2
     }
 
     fn cast(&mut self) -> Parsed<Expr> {

@@ -126,6 +126,7 @@ impl Parser<'_> {
             self.newlines();
             let constructor = self.method(name, modifiers, None, start)?;
             self.check_body(&constructor, start);
+            self.check_delegation(&constructor);
             class.constructors.push(Arc::new(constructor));
             return Ok(());
         }
@@ -201,6 +202,18 @@ impl Parser<'_> {
             let span = self.span_from(start);
             let message = "You defined a method without body. Try adding a body, or declare it abstract.";
             self.report(span, message, None);
+        }
+    }
+
+    /// `this(…)` and `super(…)` come first in a constructor.
+    fn check_delegation(&mut self, constructor: &Method) {
+        let later = constructor.body.iter().flat_map(|body| body.stmts.iter().skip(1));
+        for stmt in later {
+            if let StmtKind::Expr(expr) = &stmt.kind
+                && expr.as_call().is_some_and(|call| matches!(call.callee, Callee::This(_) | Callee::Super(_)))
+            {
+                self.report(stmt.span, "Constructor call must be the first statement in a constructor.", None);
+            }
         }
     }
 

@@ -124,14 +124,16 @@ impl Parser<'_> {
 
     /// `a { }`, `a(1) { }`.
     fn appended(&mut self, mut expr: Expr, paren: bool, start: usize) -> Parsed<Expr> {
-        let closure = Arg::Positional(self.closure()?);
+        let closure = self.closure()?;
         if !paren && let ExprKind::Call(call) = &mut expr.kind {
-            call.args.push(closure);
+            let depth = closure.depth();
+            call.args.push(Arg::Positional(closure));
             call.trailing += 1;
-            // Made anew, since it is longer and maybe deeper now.
-            let kind = std::mem::replace(&mut expr.kind, ExprKind::This);
-            return self.node(kind, start);
+            let span = self.span_from(start);
+            expr.grow(span, depth);
+            return Ok(expr);
         }
+        let closure = Arg::Positional(closure);
         self.call(expr, paren, vec![closure], 1, start)
     }
 
