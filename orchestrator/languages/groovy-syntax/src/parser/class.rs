@@ -5,7 +5,10 @@ use std::sync::Arc;
 use super::decl::Declared;
 use super::statement::Where;
 use super::{Parsed, Parser};
-use crate::ast::{Arg, Class, ClassKind, EnumConstant, Field, Ident, Initializer, Method, Modifiers, TypeRef, VarDecl};
+use crate::ast::{
+    Arg, Callee, Class, ClassKind, EnumConstant, Field, Ident, Initializer, Method, Modifiers, StmtKind, TypeRef,
+    VarDecl,
+};
 use crate::token::T;
 
 impl Parser<'_> {
