@@ -65,8 +65,14 @@ pub enum Op {
     /// The same through a captured variable's cell.
     LoadCell(u32),
     StoreCell(u32),
-    /// Makes a fresh cell of what the slot holds.
+    /// Makes a fresh cell for the slot.
     Cell(u32),
+    /// Push the cell itself, for an anonymous class: of a slot, of a captured variable, of a hidden field of the object
+    /// on the stack. `Hidden` gathers `n` pairs of field name and cell into a list, below the arguments of `New`.
+    CellOf(u32),
+    CellUp(u32),
+    CellField(u32),
+    Hidden(u32),
     /// A variable captured from outside.
     LoadUp(u32),
     StoreUp(u32),
@@ -134,16 +140,16 @@ pub enum Op {
     Coerce(u32),
     /// value, case value -> Boolean.
     IsCase,
-    /// iterable -> iterator; next element or jump (then the iterator is popped).
+    /// iterable -> iterator; the next element of the iterator in a slot, or jump.
     Iter,
-    IterNext(u32),
+    IterNext(u32, u32),
     /// Opens and closes a try block: where its handler begins. The handler finds the exception on the stack.
     Try(u32),
     EndTry,
     Throw,
     Return,
-    /// Stack: list of values -> list spread over targets: value, index -> element or null.
-    Unpack(u32),
+    /// list, index -> element or null, for `def (a, b) = list`.
+    Unpack,
     /// Jump if the argument of this parameter was given.
     IfGiven(u32, u32),
     /// Power assert: begin, note the top of the stack at a column, success, failure (message on the stack if flagged).
@@ -233,6 +239,8 @@ pub enum Ty {
     Class(ClassRef),
     /// An array of it.
     Array(Box<Ty>),
+    /// A name that leads to no class: a type parameter, or a class of the embedder.
+    Unknown(Rc<str>),
 }
 
 /// A parameter.

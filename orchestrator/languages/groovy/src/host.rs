@@ -37,6 +37,12 @@ pub trait Host {
         HostAnswer::Unknown
     }
 
+    /// A class that scripts name and the embedder stands for (`jenkins.model.Jenkins`); mostly a [`Value::Host`].
+    fn class(&self, vm: &mut Vm, name: &str) -> Option<Value> {
+        let _ = (vm, name);
+        None
+    }
+
     /// Text that the script prints, line ends included.
     fn print(&self, text: &str);
 
@@ -51,6 +57,12 @@ pub trait Host {
 pub trait HostObject: Any {
     /// Java class name that messages show (`org.jenkinsci.plugins.workflow.cps.EnvActionImpl`).
     fn class_name(&self) -> &str;
+
+    /// Whether it passes for an instance of a class, by full name.
+    fn is_a(&self, class: &str) -> bool {
+        let _ = class;
+        false
+    }
 
     /// `this` for downcasts.
     fn as_any(&self) -> &dyn Any;

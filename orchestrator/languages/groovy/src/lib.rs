@@ -6,6 +6,7 @@
 
 pub mod class;
 pub mod code;
+mod compile;
 pub mod decimal;
 mod heap;
 pub mod host;
@@ -20,4 +21,5 @@ mod vm;
 pub use heap::{Container, Heap};
 pub use host::{Host, HostAnswer, HostCall, HostObject};
 pub use value::Value;
-pub use vm::{Entry, Raise, Vm};
+pub use value::TraceLine;
+pub use vm::{Entry, LoadError, Outcome, Raise, Thread, Vm};

@@ -201,7 +201,7 @@ pub struct Type {
     /// Whether it is an interface.
     pub interface: bool,
     /// Itself and all above, in the order in which methods are looked for.
-    pub ancestors: Vec<TypeId>,
+    pub ancestors: Rc<[TypeId]>,
     /// Methods of its own.
     pub methods: Vec<&'static Method>,
     /// Static methods of its own.
@@ -246,7 +246,7 @@ impl Types {
                 parent: types.names.get(parent).copied(),
                 interfaces: interfaces.iter().filter_map(|name| types.names.get(name).copied()).collect(),
                 interface,
-                ancestors: Vec::new(),
+                ancestors: Rc::from([]),
                 methods: Vec::new(),
                 statics: Vec::new(),
                 new: None,
@@ -293,7 +293,7 @@ impl Types {
                 }
             }
             if let Some(row) = self.rows.get_mut(at) {
-                row.ancestors = ancestors;
+                row.ancestors = ancestors.into();
                 row.found = found;
             }
         }

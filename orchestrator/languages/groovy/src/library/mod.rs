@@ -106,3 +106,28 @@ pub fn native_key(vm: &mut Vm, native: &std::rc::Rc<crate::value::Native>) -> Re
     let _ = (vm, native);
     Ok(None)
 }
+
+/// `text =~ pattern`: a `Matcher`.
+///
+/// # Errors
+/// A pattern that Java would refuse.
+pub fn find(vm: &mut Vm, text: &Value, pattern: &Value) -> Answer {
+    let _ = (text, pattern);
+    Err(vm.throw("java.lang.UnsupportedOperationException", "regular expressions come with the library"))
+}
+
+/// `text ==~ pattern`: whether all of the text matches.
+///
+/// # Errors
+/// A pattern that Java would refuse.
+pub fn matches(vm: &mut Vm, text: &Value, pattern: &Value) -> Answer {
+    find(vm, text, pattern)
+}
+
+/// `~text`: a `Pattern`.
+///
+/// # Errors
+/// A pattern that Java would refuse.
+pub fn pattern(vm: &mut Vm, text: &Value) -> Answer {
+    find(vm, text, &Value::Null)
+}

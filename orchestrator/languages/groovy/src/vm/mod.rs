@@ -1,7 +1,10 @@
 //! The machine: what natives and embedders may ask of it. Running code is in `run.rs`.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use crate::class::Class;
 use crate::heap::Heap;
 use crate::host::Host;
 use crate::library::Answer;
@@ -9,11 +12,28 @@ use crate::limits;
 use crate::types::{TypeId, Types, id};
 use crate::value::{ClassRef, GStr, Iter, List, ListKind, Map, MapKind, Native, Object, Value, Walk};
 
+mod assertion;
+mod bind;
+mod call;
+mod cast;
+mod construct;
 mod equal;
+mod fields;
+mod generated;
+mod load;
 mod maps;
+mod missing;
 mod nested;
 mod objects;
+mod operators;
+mod property;
+mod run;
+pub(crate) mod sandbox;
 mod text;
+mod thread;
+
+pub use load::LoadError;
+pub use thread::{Outcome, Thread};
 
 pub use maps::Entry;
 
@@ -34,7 +54,16 @@ pub struct Vm {
     pub(crate) heap: Heap,
     pub(crate) host: Rc<dyn Host>,
     pub(crate) next_id: u32,
+    /// How deep a walk over nested values is.
     pub(crate) depth: u32,
+    /// How many runs within runs there are.
+    pub(crate) nested: u32,
+    /// The next unwinding adds its calls to a trace that a nested run began.
+    pub(crate) extend_trace: bool,
+    /// Classes of scripts by full name.
+    pub(crate) classes: BTreeMap<Rc<str>, Rc<Class>>,
+    pub(crate) prelude: Rc<load::Prelude>,
+    pub(crate) ancestors: RefCell<BTreeMap<Rc<str>, Rc<[TypeId]>>>,
 }
 
 impl Vm {

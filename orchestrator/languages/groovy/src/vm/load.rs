@@ -1,0 +1,481 @@
+//! Sources become classes; names become classes.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use haliotis_groovy_syntax::{Script, Span};
+
+use super::thread::{Called, Invocation, Then, Thread};
+use super::{Raise, Vm};
+use crate::class::{Class, Init, Kind, Method};
+use crate::code::{Code, Ty, TypeSpec, Unit};
+use crate::compile::{self, ClassDef};
+use crate::heap::Heap;
+use crate::host::Host;
+use crate::library::{Answer, PRELUDE};
+use crate::types::{TypeId, id, types};
+use crate::value::{ClassRef, Map, MapKind, Object, Value};
+
+/// What is wrong with a source that was to be loaded.
+#[derive(Debug, Clone)]
+pub struct LoadError {
+    /// The file.
+    pub file: String,
+    /// In Groovy's words.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// From 1.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+}
+
+/// Methods of the prelude: by name, with the library class they belong to.
+#[derive(Default)]
+pub(crate) struct Prelude {
+    methods: BTreeMap<Rc<str>, Vec<(TypeId, Rc<Method>)>>,
+    classes: Vec<Rc<Class>>,
+}
+
+thread_local! {
+    static PRELUDES: RefCell<Option<Rc<Prelude>>> = const { RefCell::new(None) };
+}
+
+/// Packages whose classes need no import.
+const DEFAULT_PACKAGES: &[&str] = &["java.lang", "java.util", "java.io", "java.net", "groovy.lang", "groovy.util"];
+
+impl Vm {
+    /// A machine without scripts.
+    pub fn new(host: Rc<dyn Host>) -> Self {
+        let mut vm = Self {
+            types: types(),
+            heap: Heap::default(),
+            host,
+            next_id: 0,
+            depth: 0,
+            nested: 0,
+            extend_trace: false,
+            classes: BTreeMap::new(),
+            prelude: Rc::default(),
+            ancestors: RefCell::default(),
+        };
+        vm.prelude = vm.preludes();
+        vm
+    }
+
+    fn preludes(&mut self) -> Rc<Prelude> {
+        if let Some(prelude) = PRELUDES.with(|prelude| prelude.borrow().clone()) {
+            return prelude;
+        }
+        let mut all = Prelude::default();
+        let mut sources: BTreeMap<&str, Vec<Rc<Class>>> = BTreeMap::new();
+        for (of, class, source) in PRELUDE {
+            let compiled = sources.entry(*source).or_insert_with(|| prelude_classes(source));
+            let (Some(of), Some(class)) =
+                (self.types.find(of), compiled.iter().find(|known| &*known.simple == *class).cloned())
+            else {
+                debug_assert!(false, "the prelude names {of} and {class}, and one of them is not there");
+                continue;
+            };
+            for (name, methods) in class.methods.borrow().iter() {
+                all.methods.entry(name.clone()).or_default().extend(methods.iter().map(|method| (of, method.clone())));
+            }
+            all.classes.push(class);
+        }
+        let all = Rc::new(all);
+        PRELUDES.with(|prelude| *prelude.borrow_mut() = Some(all.clone()));
+        all
+    }
+
+    /// Whether the prelude has a method of this name for a library class itself.
+    pub(crate) fn prelude_has(&self, of: TypeId, name: &str) -> bool {
+        self.prelude.methods.get(name).is_some_and(|all| all.iter().any(|(known, _)| *known == of))
+    }
+
+    /// A method of the prelude for a receiver.
+    pub(crate) fn try_prelude(&mut self, receiver: &Value, name: &str, args: &[Value]) -> super::call::Tried {
+        let prelude = self.prelude.clone();
+        let Some(all) = prelude.methods.get(name) else { return Ok(None) };
+        let ancestors = self.library_ancestors(receiver);
+        let mut with = Vec::with_capacity(args.len() + 1);
+        with.push(receiver.clone());
+        with.extend_from_slice(args);
+        for above in ancestors.iter() {
+            let methods: Vec<Rc<Method>> =
+                all.iter().filter(|(of, _)| of == above).map(|(_, method)| method.clone()).collect();
+            if methods.is_empty() {
+                continue;
+            }
+            if let Some(called) = self.try_methods(&methods, receiver, &with)? {
+                return Ok(Some(called));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A static method that the prelude gives a library class: its methods whose name begins with `static_`.
+    pub(crate) fn try_prelude_static(&mut self, class: TypeId, name: &str, args: &[Value]) -> super::call::Tried {
+        let prelude = self.prelude.clone();
+        let Some(all) = prelude.methods.get(format!("static_{name}").as_str()) else { return Ok(None) };
+        let methods: Vec<Rc<Method>> =
+            all.iter().filter(|(of, _)| *of == class).map(|(_, method)| method.clone()).collect();
+        self.try_methods(&methods, &Value::Null, args)
+    }
+
+    /// Whether a value's library classes have a method of this name.
+    pub(crate) fn library_has(&self, value: &Value, name: &str) -> bool {
+        let ancestors = self.library_ancestors(value);
+        let native = ancestors.iter().any(|above| self.types.get(*above).methods.iter().any(|method| method.name == name));
+        native || self.prelude.methods.get(name).is_some_and(|all| all.iter().any(|(of, _)| ancestors.contains(of)))
+    }
+
+    /// Library classes above a script's class, nearest first.
+    pub(crate) fn user_ancestors(&self, class: &Rc<Class>) -> Rc<[TypeId]> {
+        if let Some(known) = self.ancestors.borrow().get(&class.name) {
+            return known.clone();
+        }
+        let mut all: Vec<TypeId> = Vec::new();
+        for above in class.lineage() {
+            let mut named: Vec<ClassRef> = vec![above.superclass.borrow().clone()];
+            named.extend(above.interfaces.borrow().iter().cloned());
+            for named in named {
+                if let ClassRef::Builtin(named) = named {
+                    for one in self.types.get(named).ancestors.iter() {
+                        if !all.contains(one) {
+                            all.push(*one);
+                        }
+                    }
+                }
+            }
+        }
+        if class.kind == Kind::Enum && !all.contains(&id::ENUM) {
+            all.insert(0, id::ENUM);
+        }
+        all.retain(|one| *one != id::OBJECT);
+        all.push(id::OBJECT);
+        let all: Rc<[TypeId]> = all.into();
+        self.ancestors.borrow_mut().insert(class.name.clone(), all.clone());
+        all
+    }
+
+    /// Loads sources together, so that their classes may name each other whatever their order. Each comes with the
+    /// name of its script class.
+    ///
+    /// # Errors
+    /// The first thing that is wrong; nothing is loaded then.
+    pub fn load(&mut self, sources: &[(&Script, &str)]) -> Result<(), LoadError> {
+        let mut defs: Vec<ClassDef> = Vec::new();
+        for (script, name) in sources {
+            let compiled = compile::compile(script, name, false).map_err(|error| {
+                let place = script.lines.place(error.span.start);
+                LoadError {
+                    file: script.file.to_string(),
+                    message: error.message,
+                    span: error.span,
+                    line: place.line,
+                    column: place.column,
+                }
+            })?;
+            defs.extend(compiled.classes);
+        }
+        self.ancestors.borrow_mut().clear();
+        for def in &defs {
+            self.classes.insert(def.class.name.clone(), def.class.clone());
+        }
+        for def in &defs {
+            if let Err((message, span)) = self.link(def) {
+                for def in &defs {
+                    self.classes.remove(&def.class.name);
+                    def.class.clear();
+                }
+                let place = def.class.unit.lines.place(span.start);
+                return Err(LoadError {
+                    file: def.class.unit.file.to_string(),
+                    message,
+                    span,
+                    line: place.line,
+                    column: place.column,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, def: &ClassDef) -> Result<(), (String, Span)> {
+        let unit = def.class.unit.clone();
+        let mut look = |spec: &TypeSpec| match self.class_named(&spec.name, &unit) {
+            Some(Value::Class(class)) => Ok(class),
+            _ => Err((format!("unable to resolve class {} ", spec.name), def.span)),
+        };
+        if let Some(spec) = &def.superclass {
+            let above = look(spec)?;
+            let interface = match &above {
+                ClassRef::User(class) => class.is_interface(),
+                ClassRef::Builtin(class) => types().get(*class).interface,
+            };
+            if interface && def.anonymous {
+                def.class.interfaces.borrow_mut().push(above);
+            } else {
+                *def.class.superclass.borrow_mut() = above;
+            }
+        }
+        if def.class.kind == Kind::Enum && def.superclass.is_none() {
+            *def.class.superclass.borrow_mut() = ClassRef::Builtin(id::ENUM);
+        }
+        for spec in &def.interfaces {
+            let above = look(spec)?;
+            def.class.interfaces.borrow_mut().push(above);
+        }
+        let mut at = def.class.user_super();
+        while let Some(above) = at {
+            if Rc::ptr_eq(&above, &def.class) {
+                *def.class.superclass.borrow_mut() = ClassRef::Builtin(id::OBJECT);
+                return Err((format!("Cyclic inheritance involving {} in class {}", above.name, def.class.name), def.span));
+            }
+            at = above.user_super();
+        }
+        Ok(())
+    }
+
+    /// A binding: the variables that scripts share.
+    pub fn binding(&mut self) -> Rc<Map> {
+        self.map(MapKind::Linked)
+    }
+
+    /// An instance of a loaded script's class over a binding.
+    ///
+    /// # Errors
+    /// No such class; too deep a class hierarchy.
+    pub fn script(&mut self, class: &str, binding: &Rc<Map>) -> Answer {
+        let Some(class) = self.classes.get(class).cloned() else {
+            return Err(self.throw("java.lang.ClassNotFoundException", class));
+        };
+        self.next_id += 1;
+        let fields = self.blank_fields(&class);
+        let object = self.heap.keep(Object {
+            id: self.next_id,
+            class: ClassRef::User(class.clone()),
+            fields: fields.into(),
+            binding: Some(binding.clone()),
+            trace: RefCell::default(),
+        });
+        let value = Value::Object(object);
+        self.init_class(&class)?;
+        if let Some(code) = class.init.borrow().clone() {
+            let invocation = self.plain_invocation(code, value.clone(), Some(class.clone()));
+            self.finish_nested(Called::Enter(Box::new(invocation)))?;
+        }
+        Ok(value)
+    }
+
+    /// A thread that calls a method, `run` for a script's body.
+    pub fn thread(&mut self, receiver: &Value, method: &str, args: Vec<Value>) -> Thread {
+        let mut thread = Thread::default();
+        let called = self.invoke(receiver, method, args);
+        self.begin(&mut thread, called);
+        thread
+    }
+
+    /// A thread that calls a closure: the body of a block step.
+    pub fn closure_thread(&mut self, closure: &Value, args: Vec<Value>) -> Thread {
+        let mut thread = Thread::default();
+        let called = match closure {
+            Value::Closure(closure) => self.call_closure_with(closure, args),
+            other => self.invoke(other, "call", args),
+        };
+        self.begin(&mut thread, called);
+        thread
+    }
+
+    fn begin(&mut self, thread: &mut Thread, called: Result<Called, Raise>) {
+        match called {
+            Ok(Called::Enter(invocation)) => thread.start = Some(invocation),
+            Ok(Called::Value(value)) => thread.answer = Some(Ok(value)),
+            Ok(other) => thread.first = Some(other),
+            Err(raise) => thread.answer = Some(Err(raise)),
+        }
+    }
+
+    pub(crate) fn plain_invocation(&self, code: Rc<Code>, this: Value, class: Option<Rc<Class>>) -> Invocation {
+        Invocation { code, this, closure: None, class, args: Vec::new(), given: 0, then: Then::Discard }
+    }
+
+    /// A class by the name that a source uses.
+    pub(crate) fn class_named(&mut self, name: &str, unit: &Unit) -> Option<Value> {
+        if let Some(full) = unit.classes.get(name) {
+            if let Some(class) = self.classes.get(full) {
+                return Some(Value::Class(ClassRef::User(class.clone())));
+            }
+        }
+        let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
+        let found = self.first_named(first, unit);
+        match (found, rest) {
+            (Some(class), None) => Some(class),
+            (Some(Value::Class(class)), Some(rest)) => {
+                let inner = format!("{}${}", self.name_of(&class), rest.replace('.', "$"));
+                self.find_class(&inner).or_else(|| self.find_class(name))
+            }
+            _ if rest.is_some() => self.find_class(name).or_else(|| {
+                // `a.b.Outer.Inner`: the last point may stand for a dollar.
+                let (outer, inner) = name.rsplit_once('.')?;
+                self.find_class(&format!("{outer}${inner}"))
+            }),
+            _ => None,
+        }
+    }
+
+    fn first_named(&mut self, name: &str, unit: &Unit) -> Option<Value> {
+        if let Some(full) = unit.imports.get(name) {
+            return self.find_class(full).or_else(|| {
+                let (outer, inner) = full.rsplit_once('.')?;
+                self.find_class(&format!("{outer}${inner}"))
+            });
+        }
+        if let Some(package) = &unit.package {
+            if let Some(class) = self.find_class(&format!("{package}.{name}")) {
+                return Some(class);
+            }
+        }
+        if let Some(class) = self.find_class(name) {
+            return Some(class);
+        }
+        match name {
+            "BigInteger" | "BigDecimal" => return self.find_class(&format!("java.math.{name}")),
+            _ => {}
+        }
+        for package in DEFAULT_PACKAGES {
+            if let Some(class) = self.types.find(&format!("{package}.{name}")) {
+                return Some(Value::Class(ClassRef::Builtin(class)));
+            }
+        }
+        for star in &unit.stars {
+            if let Some(class) = self.find_class(&format!("{star}.{name}")).or_else(|| self.find_class(&format!("{star}${name}"))) {
+                return Some(class);
+            }
+        }
+        None
+    }
+
+    /// A class by its full name.
+    pub(crate) fn find_class(&mut self, full: &str) -> Option<Value> {
+        if let Some(class) = self.classes.get(full) {
+            return Some(Value::Class(ClassRef::User(class.clone())));
+        }
+        if let Some(class) = self.types.find(full) {
+            return Some(Value::Class(ClassRef::Builtin(class)));
+        }
+        let host = self.host.clone();
+        host.class(self, full)
+    }
+
+    /// `Outer.Inner`.
+    pub(crate) fn inner_class(&mut self, outer: &str, name: &str) -> Option<Value> {
+        if !name.starts_with(char::is_uppercase) {
+            return None;
+        }
+        self.find_class(&format!("{outer}${name}"))
+    }
+
+    /// A type of a code's table.
+    pub(crate) fn resolve(&mut self, code: &Rc<Code>, index: u32) -> Result<Ty, Raise> {
+        if let Some(Some(known)) = code.resolved.borrow().get(index as usize) {
+            return Ok(known.clone());
+        }
+        let Some(spec) = code.types.get(index as usize) else { return Ok(Ty::Any) };
+        let ty = self.resolve_spec(spec, &code.unit)?;
+        if !matches!(ty, Ty::Unknown(_)) {
+            if let Some(place) = code.resolved.borrow_mut().get_mut(index as usize) {
+                *place = Some(ty.clone());
+            }
+        }
+        Ok(ty)
+    }
+
+    pub(crate) fn resolve_spec(&mut self, spec: &TypeSpec, unit: &Unit) -> Result<Ty, Raise> {
+        let mut ty = match &*spec.name {
+            "" | "def" | "Object" | "java.lang.Object" | "var" => Ty::Any,
+            name => match self.class_named(name, unit) {
+                Some(Value::Class(class)) => Ty::Class(class),
+                Some(Value::Host(object)) => Ty::Unknown(Rc::from(object.class_name())),
+                _ => Ty::Unknown(Rc::from(unit.imports.get(name).map_or(name, |full| full))),
+            },
+        };
+        for _ in 0..spec.dimensions {
+            ty = Ty::Array(Box::new(ty));
+        }
+        Ok(ty)
+    }
+
+    /// A class named in an expression.
+    pub(crate) fn class_value(&mut self, code: &Rc<Code>, index: u32) -> Answer {
+        let Some(spec) = code.types.get(index as usize).cloned() else { return Ok(Value::Null) };
+        if spec.dimensions > 0 {
+            let element = match self.resolve_spec(&TypeSpec { name: spec.name.clone(), dimensions: 0 }, &code.unit)? {
+                Ty::Class(ClassRef::Builtin(class)) if spec.dimensions == 1 => class,
+                _ => id::OBJECT,
+            };
+            return Ok(Value::Class(ClassRef::Builtin(self.array_of(element))));
+        }
+        if matches!(&*spec.name, "Object" | "java.lang.Object") {
+            return Ok(Value::Class(ClassRef::Builtin(id::OBJECT)));
+        }
+        match self.class_named(&spec.name, &code.unit) {
+            Some(class) => Ok(class),
+            None => {
+                // Groovy reads an unknown `a.b.C` as properties, and misses the first.
+                let first = spec.name.split('.').next().unwrap_or("");
+                let text = format!("No such property: {first} for class: {}", code.class);
+                Err(self.throw("groovy.lang.MissingPropertyException", text))
+            }
+        }
+    }
+
+    /// Runs the static part of a class once.
+    pub(crate) fn init_class(&mut self, class: &Rc<Class>) -> Result<(), Raise> {
+        if class.initialised.get() == Init::Yes {
+            return Ok(());
+        }
+        class.initialised.set(Init::Yes);
+        if let Some(above) = class.user_super() {
+            self.init_class(&above)?;
+        }
+        for field in class.fields.borrow().iter().filter(|field| field.is_static) {
+            let ty = TypeSpec { name: field.ty.name.clone(), dimensions: field.ty.dimensions };
+            let ty = self.resolve_spec(&ty, &class.unit)?;
+            let zero = self.zero(&ty);
+            class.statics.borrow_mut().push((field.name.clone(), zero));
+        }
+        let code = class.clinit.borrow().clone();
+        if let Some(code) = code {
+            let this = Value::Class(ClassRef::User(class.clone()));
+            let invocation = self.plain_invocation(code, this, Some(class.clone()));
+            self.finish_nested(Called::Enter(Box::new(invocation)))?;
+        }
+        Ok(())
+    }
+}
+
+fn prelude_classes(source: &str) -> Vec<Rc<Class>> {
+    let parsed = haliotis_groovy_syntax::parse(source, "prelude.groovy").map_err(|errors| {
+        errors.first().map_or_else(String::new, ToString::to_string)
+    });
+    let compiled = parsed.and_then(|script| compile::compile(&script, "Prelude", true).map_err(|error| error.message));
+    match compiled {
+        Ok(compiled) => compiled.classes.into_iter().map(|def| def.class).collect(),
+        Err(message) => {
+            debug_assert!(false, "the prelude does not compile: {message}");
+            Vec::new()
+        }
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        for class in self.classes.values() {
+            class.clear();
+        }
+        self.heap.clear();
+    }
+}
