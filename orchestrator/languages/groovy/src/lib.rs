@@ -14,6 +14,7 @@ pub mod key;
 pub mod library;
 pub mod limits;
 pub mod number;
+pub mod plain;
 pub mod types;
 pub mod value;
 mod vm;

@@ -479,3 +479,19 @@ impl Drop for Vm {
         self.heap.clear();
     }
 }
+
+impl std::fmt::Display for LoadError {
+    /// As the Groovy compiler prints it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} @ line {}, column {}.", self.message, self.line, self.column)
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+impl Vm {
+    /// Whether a class of this full name was loaded.
+    pub fn has_class(&self, name: &str) -> bool {
+        self.classes.contains_key(name)
+    }
+}
