@@ -21,6 +21,36 @@
 use crate::value::Value;
 use crate::vm::{Raise, Vm};
 
+mod arguments;
+mod builder;
+mod character;
+mod codec;
+mod collection;
+mod collections;
+mod comparator;
+mod convert;
+mod date;
+mod decimal_methods;
+mod enumeration;
+mod format;
+mod java_time;
+pub(crate) mod json;
+mod list;
+mod map;
+mod math;
+mod numbers;
+mod object;
+mod random;
+mod range;
+pub(crate) mod regex;
+mod regex_syntax;
+mod stream;
+mod string;
+mod string_gdk;
+mod system;
+mod text;
+mod time_pattern;
+
 /// What a native function answers.
 pub type Answer = Result<Value, Raise>;
 
@@ -88,10 +118,48 @@ pub const fn function(name: &'static str, min: u8, max: u8, run: fn(&mut Vm, &[V
 }
 
 /// All extensions, file by file.
-pub const EXTENSIONS: &[&[Extension]] = &[];
+pub const EXTENSIONS: &[&[Extension]] = &[
+    builder::EXTENSIONS,
+    character::EXTENSIONS,
+    codec::EXTENSIONS,
+    collection::EXTENSIONS,
+    collections::EXTENSIONS,
+    comparator::EXTENSIONS,
+    date::EXTENSIONS,
+    decimal_methods::EXTENSIONS,
+    java_time::EXTENSIONS,
+    json::EXTENSIONS,
+    list::EXTENSIONS,
+    map::EXTENSIONS,
+    math::EXTENSIONS,
+    numbers::EXTENSIONS,
+    object::EXTENSIONS,
+    random::EXTENSIONS,
+    range::EXTENSIONS,
+    regex::EXTENSIONS,
+    stream::EXTENSIONS,
+    string::EXTENSIONS,
+    string_gdk::EXTENSIONS,
+    system::EXTENSIONS,
+];
 
 /// All types beyond those of [`crate::types`], file by file.
-pub const DECLARED: &[&[Declared]] = &[];
+pub const DECLARED: &[&[Declared]] = &[
+    builder::DECLARED,
+    codec::DECLARED,
+    collections::DECLARED,
+    comparator::DECLARED,
+    date::DECLARED,
+    decimal_methods::DECLARED,
+    java_time::DECLARED,
+    json::DECLARED,
+    list::DECLARED,
+    map::DECLARED,
+    math::DECLARED,
+    random::DECLARED,
+    stream::DECLARED,
+    system::DECLARED,
+];
 
 /// Groovy source compiled once per thread: class `<Name>` here holds the closure-taking methods of type `<of>`.
 /// A static method's first parameter is the receiver. `(of, class name, source)`.
@@ -103,8 +171,26 @@ pub const PRELUDE: &[(&str, &str, &str)] = &[];
 /// # Errors
 /// What making the text throws.
 pub fn native_key(vm: &mut Vm, native: &std::rc::Rc<crate::value::Native>) -> Result<Option<std::rc::Rc<str>>, Raise> {
-    let _ = (vm, native);
-    Ok(None)
+    let _ = &vm;
+    let value = Value::Native(native.clone());
+    let text = if let Some(moment) = native.state::<date::Moment>() {
+        Some(moment.0.get().to_string())
+    } else if let Some(uuid) = native.state::<codec::Uuid>() {
+        Some(uuid.0.to_string())
+    } else if let Some(constant) = native.state::<enumeration::Constant>() {
+        Some(constant.name.to_owned())
+    } else {
+        java_time::key(&value)
+    };
+    Ok(text.map(std::rc::Rc::from))
+}
+
+/// Jenkins' refusal of what its sandbox does not let a script do.
+pub(crate) fn rejected(vm: &mut Vm, signature: &str) -> Raise {
+    vm.throw(
+        "org.jenkinsci.plugins.scriptsecurity.sandbox.RejectedAccessException",
+        format!("Scripts not permitted to use {signature}"),
+    )
 }
 
 /// `text =~ pattern`: a `Matcher`.
