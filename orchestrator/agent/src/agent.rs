@@ -43,6 +43,8 @@ pub struct AgentConfig {
     pub data_dir: PathBuf,
     /// How many steps with a slot at once; at least one.
     pub slots: u32,
+    /// Its name: [`AGENT_NAME`], unless several servers share a database, which must tell their agents apart.
+    pub name: String,
     /// Labels, beside the agent's name.
     pub labels: Vec<String>,
     /// Base of the pages' addresses for `BUILD_URL`; empty: there are none.
@@ -103,7 +105,7 @@ impl LocalAgent {
         let slots = config.slots.max(1);
         let agent = LocalAgent {
             kinds,
-            info: AgentInfo { name: AGENT_NAME.to_owned(), labels: config.labels, slots },
+            info: AgentInfo { name: config.name, labels: config.labels, slots },
             slots: Semaphore::new(slots as usize),
             folders: Folders::new(&config.data_dir),
             base_url: config.base_url,

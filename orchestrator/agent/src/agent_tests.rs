@@ -166,6 +166,7 @@ fn agent(dir: &Path) -> Arc<LocalAgent> {
     let deps = std::env::current_exe().unwrap();
     let exe = deps.parent().unwrap().parent().unwrap().join("examples/supervise").display().to_string();
     Arc::new(LocalAgent::new(AgentConfig {
+        name: crate::AGENT_NAME.to_owned(),
         data_dir: dir.to_owned(),
         slots: 2,
         labels: vec!["linux".to_owned()],

@@ -17,6 +17,7 @@
 //! | step ends while its cancel is on its way to disk | the end waits for the next turn; the executor ignores the cancel |
 //! | cancel of a queued step | withdrawn from the queue, the engine answers `Aborted` itself |
 //! | a grant falls while the build's turn is in flight | the mark waits for the next turn; the slot is already taken |
+//! | a build is taken over whose step runs on the agent of a server that is gone | the step is interrupted, its outcome unknown |
 //! | death between the commit of a cancel and its effect | on recovery every cancelled step is asked again |
 //! | abort while queued for its turn to run | the build begins and is told of the abort in one turn |
 //! | answer given twice | the second is refused: the question is no longer open |
@@ -249,13 +250,23 @@ impl Core {
         }
         for (lease, (label, agent)) in &drive.leases {
             match agent {
+                // The slot of a server that is gone: giving it back later finds nothing.
                 Some(agent) => self.queue.retake(id, agent),
                 None => self.queue.push(id, lease.clone(), label),
             }
         }
         let mut stopped = Vec::new();
         for (step, active) in &drive.steps {
+            let lease = active.call.lease.as_ref().and_then(|lease| drive.leases.get(lease)?.1.as_ref());
             match &active.stand {
+                Stand::AtWork(own)
+                    if let Some(agent) = own.as_ref().or(lease).filter(|name| !self.queue.knows(name)) =>
+                {
+                    let output = StepOutput::interrupted(format!(
+                        "it ran on {agent}, whose server is gone; nobody here can tell how it ended"
+                    ));
+                    stopped.push(Event::StepEnded { id: step.clone(), output });
+                }
                 Stand::Queued if active.cancelled => {
                     let output = StepOutput::aborted("stopped before it began");
                     stopped.push(Event::StepEnded { id: step.clone(), output });

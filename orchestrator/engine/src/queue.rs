@@ -98,6 +98,11 @@ impl Queue {
         None
     }
 
+    /// One of this server's agents has that name.
+    pub(crate) fn knows(&self, agent: &str) -> bool {
+        self.agents.iter().any(|known| known.info.name == agent)
+    }
+
     /// A slot taken before a restart is taken again.
     pub(crate) fn retake(&mut self, build: BuildId, agent: &str) {
         *self.active.entry(build).or_insert(0) += 1;

@@ -95,6 +95,13 @@ impl StepOutput {
         Self { result: BuildResult::Failure, outputs: Object::new(), message: Some(message.into()), interrupted: None }
     }
 
+    /// It began, and nobody can tell how it ended.
+    pub fn interrupted(why: impl Into<String>) -> Self {
+        let why = why.into();
+        let message = format!("interrupted (outcome unknown): {why}");
+        Self { interrupted: Some(Interrupted { why }), ..Self::failure(message) }
+    }
+
     /// Stopped on request.
     pub fn aborted(message: impl Into<String>) -> Self {
         Self { result: BuildResult::Aborted, outputs: Object::new(), message: Some(message.into()), interrupted: None }

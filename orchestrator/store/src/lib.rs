@@ -21,6 +21,6 @@ mod sqlite;
 pub use data_dir::{DataDir, DataDirLock, LockError};
 pub use log::{LogBytes, LogEntry, LogHit, LogSearch, LogStore};
 pub use memory::MemoryStore;
-pub use place::{Store, StoreError, open_store};
+pub use place::{Store, StoreError, open_store, server_name};
 pub use postgres::{PostgresError, PostgresStore, TAKE_OVER_EVERY};
 pub use sqlite::{OpenError, SqliteStore};

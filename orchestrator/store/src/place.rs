@@ -94,7 +94,7 @@ pub async fn open_store(database: Option<&str>, dir: &Path) -> Result<Arc<dyn St
 }
 
 /// This host and folder. The lock on the folder lets one server at a time have that name.
-fn server_name(dir: &Path) -> String {
+pub fn server_name(dir: &Path) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     format!("{}:{}", host.trim(), dir.display())

@@ -103,6 +103,7 @@ impl App {
         let (cloud, local_cloud) = cloud::open(&options, Arc::clone(&supervisor)).await?;
         let logs = LogStore::new(DataDir::logs(&dir));
         let agent = LocalAgent::new(haliotis_agent::AgentConfig {
+            name: agent_name(&options),
             data_dir: dir.clone(),
             slots: options.slots.unwrap_or_else(processors),
             labels: options.labels.clone(),
@@ -190,6 +191,14 @@ fn supervisor(dir: &Path) -> Result<Arc<dyn haliotis_plugin_api::Processes>, Fai
     // Whoever needs it first hears of a failure.
     tokio::spawn(async move { drop(starting.ready().await) });
     Ok(Arc::new(supervisor))
+}
+
+/// Where several servers share a database, a step that another's agent had is not this one's to look for.
+fn agent_name(options: &Options) -> String {
+    match options.database {
+        None => haliotis_agent::AGENT_NAME.to_owned(),
+        Some(_) => haliotis_store::server_name(&options.dir),
+    }
 }
 
 fn processors() -> u32 {
