@@ -21,7 +21,7 @@ pub mod session;
 pub mod token;
 
 pub use directory::{Directory, Grant, Group, Object, Rights, Subject, User, covers};
-pub use name::{BadName, Name};
+pub use name::{BadName, MAX_LENGTH as NAME_MAX_LENGTH, Name};
 pub use permission::{Permission, Permissions, Role};
 pub use records::{Kind, MemoryRecords, Records, RecordsError, Typed};
 

@@ -2,13 +2,12 @@
 
 use std::sync::LazyLock;
 
-use axum::Router;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use sha2::{Digest, Sha256};
-use tower_http::compression::CompressionLayer;
+
+use crate::access::{Need, Routes};
 
 /// Hexadecimal digits of the hash in a URL: enough that no two versions ever meet.
 const HASH_DIGITS: usize = 12;
@@ -47,8 +46,9 @@ fn url(asset: &Asset) -> String {
     format!("/assets/{}/{}", &hash[..HASH_DIGITS], asset.name)
 }
 
-pub(crate) fn routes() -> Router {
-    Router::new().route("/assets/{hash}/{name}", get(asset)).layer(CompressionLayer::new())
+pub(crate) fn routes() -> Routes {
+    let looks = Need::public("style sheets and scripts hold nothing of anybody's");
+    Routes::new().get("/assets/{hash}/{name}", looks, asset)
 }
 
 async fn asset(Path((hash, name)): Path<(String, String)>) -> Response {

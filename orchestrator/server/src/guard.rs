@@ -35,7 +35,13 @@ async fn check(State(state): State<AppState>, request: Request, next: Next) -> R
     state.own.requests.fetch_add(1, Ordering::Relaxed);
     let verdict = host_allowed(&state, &request).and_then(|()| origin_allowed(&state, &request));
     let mut response = match verdict {
-        Ok(()) => next.run(request).await,
+        Ok(()) => {
+            let (mut parts, body) = request.into_parts();
+            let caller = state.access.admit(&state.config, &parts).await;
+            parts.extensions.insert(caller);
+            parts.extensions.insert(state.clone());
+            next.run(Request::from_parts(parts, body)).await
+        }
         Err(failed) => failed.into_response(),
     };
     harden(response.headers_mut());

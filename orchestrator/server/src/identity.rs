@@ -1,33 +1,39 @@
-//! Who asks. In dev mode a request may name its person; without a name it is the user who started the server.
+//! Who asks for a change: the name that goes into causes, approvals and the audit trail.
 //!
-//! Without dev mode there is no login yet, so nobody may change anything: every change is refused by name rather than
-//! done by somebody unknown.
+//! It is the caller's own (see [`crate::access`]). In dev mode, and for the owner of the data folder, a request may name
+//! the person instead, by header or by the field `by`; everybody else is themselves.
 
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 
+use crate::access::{Caller, current};
 use crate::error::Failed;
 use crate::state::AppState;
 
-/// The header that names the person in dev mode.
+/// The header that names the person where a caller may speak for others.
 pub(crate) const USER_HEADER: &str = "x-haliotis-user";
 /// A name longer than this is a mistake or an attack.
 const NAME_MAX: usize = 120;
 
 /// The person who asks for a change.
 #[derive(Clone, Debug)]
-pub(crate) struct Person(String);
+pub(crate) struct Person(Caller);
 
 impl Person {
-    /// The name; `by`, a field of the request, wins when it is given.
+    /// The name; `by`, a field of the request, wins where the caller may speak for others.
     ///
     /// # Errors
-    /// When `by` cannot be a name.
+    /// When `by` cannot be a name, or is another person's.
     pub(crate) fn named(&self, by: Option<&str>) -> Result<String, Failed> {
         match by.map(str::trim).filter(|by| !by.is_empty()) {
-            Some(by) => check(by),
-            None => Ok(self.0.clone()),
+            None => Ok(self.0.name.clone()),
+            Some(by) if self.0.speaks_for_others() => check(by),
+            Some(by) if by == self.0.name => Ok(self.0.name.clone()),
+            Some(by) => {
+                let message = format!("{} is logged in and cannot act as {by:?}", self.0.name);
+                Err(Failed::new(StatusCode::FORBIDDEN, "acts-as", message, "Leave the field `by` out."))
+            }
         }
     }
 }
@@ -35,26 +41,18 @@ impl Person {
 impl FromRequestParts<AppState> for Person {
     type Rejection = Failed;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Failed> {
-        if !state.config.dev {
-            return Err(Failed::new(
-                StatusCode::UNAUTHORIZED,
-                "no-login",
-                "this server has no login yet and does not run in dev mode, so it takes no changes over HTTP",
-                "Use the command line on the server's machine, or start it with --dev on loopback.",
-            ));
+    async fn from_request_parts(_: &mut Parts, _: &AppState) -> Result<Self, Failed> {
+        let caller = current();
+        if !caller.known() {
+            let help = "Log in at /login, or send an API token.";
+            return Err(Failed::new(StatusCode::UNAUTHORIZED, "no-login", "nobody is logged in", help));
         }
-        match parts.headers.get(USER_HEADER) {
-            Some(value) => {
-                let name = value.to_str().map_err(|_| bad_name())?;
-                Ok(Self(check(name)?))
-            }
-            None => Ok(Self(state.config.user.clone())),
-        }
+        Ok(Self(caller))
     }
 }
 
-fn check(name: &str) -> Result<String, Failed> {
+/// A name that a request gives.
+pub(crate) fn check(name: &str) -> Result<String, Failed> {
     if name.is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control) {
         return Err(bad_name());
     }

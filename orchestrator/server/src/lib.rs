@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod access;
 mod ansi;
 mod api;
 mod assets;
@@ -18,6 +19,7 @@ mod error;
 mod graph;
 mod guard;
 mod identity;
+mod jenkins;
 mod lines;
 mod live;
 mod overview;
@@ -44,15 +46,22 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// All routes, with the guards in front of them.
 pub fn router(state: AppState) -> Router {
-    let (api, _) = api::routes().split_for_parts();
-    let routes = Router::new()
-        .merge(api)
+    let (routes, _) = all().finish(pages::not_found);
+    guard::wrap(routes.with_state(state.clone()), state)
+}
+
+/// Each route with what it needs of its caller.
+pub fn routes() -> Vec<access::Listed> {
+    all().table()
+}
+
+fn all() -> access::Routes {
+    api::routes()
         .merge(api::unlisted())
         .merge(live::routes())
         .merge(pages::routes())
-        .fallback(pages::not_found)
-        .with_state(state.clone());
-    guard::wrap(routes, state).merge(assets::routes())
+        .merge(jenkins::routes())
+        .merge(assets::routes())
 }
 
 /// Serves until `shutdown` completes, then lets open requests end.
@@ -66,7 +75,9 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let stopping = state.clone();
     let mut stopped = state.stopping();
-    let app = router(state);
+    // What waits for a time in Jenkins' queue goes on waiting.
+    tokio::spawn(jenkins::resume(state.clone()));
+    let app = router(state).into_make_service_with_connect_info::<std::net::SocketAddr>();
     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
         shutdown.await;
         stopping.stop();

@@ -9,18 +9,19 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::routing::get;
-use axum::{Json, Router};
 use futures_util::{Stream, stream};
+use haliotis_access::Permission;
 use haliotis_engine::{BuildView, Changed};
 use haliotis_model::{BuildId, StepKey};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{broadcast, watch};
 
+use crate::access::{Need, Routes};
 use crate::ansi::{self, Style};
 use crate::edges;
 use crate::error::Failed;
@@ -40,8 +41,9 @@ const BEHIND_MAX: u64 = 512 * 1024;
 /// Lines given then.
 const TAIL_LINES: u64 = 1000;
 
-pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/events", get(events)).route("/live/log", get(log))
+pub(crate) fn routes() -> Routes {
+    let looks = Need::query_build(Permission::View);
+    Routes::new().get("/events", looks, events).get("/live/log", looks, log)
 }
 
 /// What one stream of log is about.

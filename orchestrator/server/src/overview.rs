@@ -6,6 +6,7 @@ use std::time::Duration;
 use haliotis_engine::{BuildFilter, InputView, NodeState};
 use haliotis_model::{BuildStatus, BuildSummary};
 
+use crate::access::current;
 use crate::edges::ModelPackage;
 use crate::error::Failed;
 use crate::state::AppState;
@@ -54,7 +55,10 @@ pub(crate) async fn pending_models(state: &AppState) -> Vec<ModelPackage> {
 /// Builds in one state, newest first.
 pub(crate) async fn with_status(state: &AppState, status: BuildStatus) -> Result<Vec<BuildSummary>, Failed> {
     let filter = BuildFilter { status: Some(status), limit: LOOKED_INTO, ..BuildFilter::default() };
-    Ok(state.catalog.builds(&filter).await?)
+    let caller = current();
+    let mut builds = state.catalog.builds(&filter).await?;
+    builds.retain(|build| caller.sees(&build.pipeline));
+    Ok(builds)
 }
 
 /// Steps at work by agent.

@@ -8,6 +8,7 @@ use haliotis_engine::{Catalog, Engine};
 use haliotis_model::Millis;
 use tokio::sync::watch;
 
+use crate::access::Access;
 use crate::edges::{Actions, Artifacts, Hooks, Logs, Models};
 use crate::lines::Indexes;
 
@@ -45,6 +46,8 @@ pub struct AppState {
     pub actions: Arc<dyn Actions>,
     /// Git hosts.
     pub hooks: Arc<dyn Hooks>,
+    /// Who may do what.
+    pub access: Arc<Access>,
     /// Fixed values.
     pub config: Arc<ServerConfig>,
     pub(crate) own: Arc<Own>,
@@ -56,6 +59,7 @@ pub(crate) struct Own {
     pub(crate) requests: AtomicU64,
     pub(crate) streams: AtomicI64,
     pub(crate) indexes: Indexes,
+    pub(crate) jenkins: crate::jenkins::Kept,
     stop: watch::Sender<bool>,
 }
 
@@ -82,10 +86,18 @@ impl AppState {
             requests: AtomicU64::new(0),
             streams: AtomicI64::new(0),
             indexes: Indexes::default(),
+            jenkins: crate::jenkins::Kept::default(),
             stop: watch::Sender::new(false),
         };
-        let config = Arc::new(config);
-        Self { engine, catalog, logs, artifacts, models, actions, hooks, config, own: Arc::new(own) }
+        let (config, access) = (Arc::new(config), Arc::default());
+        Self { engine, catalog, logs, artifacts, models, actions, hooks, access, config, own: Arc::new(own) }
+    }
+
+    /// The same with these users. Without this a server that is not in dev mode lets nobody in.
+    #[must_use]
+    pub fn with_access(mut self, access: Access) -> Self {
+        self.access = Arc::new(access);
+        self
     }
 
     /// Closes live streams; [`crate::serve`] calls it when it is asked to stop.

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use haliotis_access::{Object as AccessTo, Permission};
 use haliotis_engine::{BuildFilter, BuildView, journal};
 use haliotis_model::{Answer, BuildId, BuildStatus, BuildSummary, Decision, Object, StepId};
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Body;
 use super::pipelines::{StartBuild, Started, audit, start};
+use crate::access::current;
 use crate::error::{ErrorBody, Failed};
 use crate::identity::Person;
 use crate::overview;
@@ -47,7 +49,10 @@ pub(crate) async fn list(
         before: query.before.map(BuildId),
         limit: query.limit.unwrap_or(LIMIT).clamp(1, BuildFilter::MAX),
     };
-    Ok(Json(state.catalog.builds(&filter).await?))
+    let caller = current();
+    let mut builds = state.catalog.builds(&filter).await?;
+    builds.retain(|build| caller.sees(&build.pipeline));
+    Ok(Json(builds))
 }
 
 /// Starts a build; the body names the pipeline.
@@ -66,6 +71,7 @@ pub(crate) async fn create(
     if name.is_empty() {
         return Err(Failed::bad_request("the body names no pipeline", "Add \"pipeline\": \"NAME\"."));
     }
+    current().must(Permission::Build, AccessTo::Pipeline(&name))?;
     start(&state, &name, &headers, &person, body).await
 }
 

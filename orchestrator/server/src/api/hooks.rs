@@ -1,23 +1,23 @@
 //! The door for git hosts. What stands behind it verifies the signature; nothing is believed here.
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 
+use crate::access::{Need, Routes};
 use crate::state::AppState;
 
 /// GitHub sends at most 25 MB; nobody sends more.
 const BODY_MAX: usize = 25 * 1024 * 1024;
 
-pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
+pub(crate) fn routes() -> Routes {
+    let signed = Need::public("git hosts have no login; their deliveries are signed, and an unsigned one only polls");
+    Routes::new()
         // Jenkins' address, so that a hook set up for it goes on working.
-        .route("/github-webhook/", post(github))
-        .route("/hooks/{host}", post(host))
-        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .post("/github-webhook/", signed, github)
+        .post("/hooks/{host}", signed, host)
+        .body_limit(BODY_MAX)
 }
 
 async fn github(State(state): State<AppState>, headers: HeaderMap, body: Bytes) -> Response {

@@ -7,20 +7,20 @@ mod models;
 mod pipelines;
 mod system;
 
+use axum::Json;
 use axum::http::StatusCode;
-use axum::routing::get;
-use axum::{Json, Router};
+use haliotis_access::Permission;
 use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
-use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::access::{Need, Routes};
 use crate::error::Failed;
 use crate::state::AppState;
 
 pub(crate) use builds::{abort_build, give_answer};
 pub(crate) use models::set_approval;
-pub(crate) use pipelines::find as find_pipeline;
+pub(crate) use pipelines::{audit, find as find_pipeline};
 pub(crate) use system::{AgentRow, agent_rows};
 
 #[derive(OpenApi)]
@@ -43,45 +43,52 @@ pub(crate) use system::{AgentRow, agent_rows};
 struct Header;
 
 /// All documented routes.
-pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::with_openapi(Header::openapi())
-        .routes(routes!(pipelines::list))
-        .routes(routes!(pipelines::get, pipelines::put, pipelines::delete))
-        .routes(routes!(pipelines::build))
-        .routes(routes!(builds::list, builds::create))
-        .routes(routes!(builds::get))
-        .routes(routes!(builds::abort))
-        .routes(routes!(builds::answer))
-        .routes(routes!(builds::journal))
-        .routes(routes!(builds::waiting))
-        .routes(routes!(logs::log))
-        .routes(routes!(logs::raw))
-        .routes(routes!(logs::artifacts))
-        .routes(routes!(logs::artifact))
-        .routes(routes!(models::groups))
-        .routes(routes!(models::packages))
-        .routes(routes!(models::decide))
-        .routes(routes!(models::endpoints))
-        .routes(routes!(system::agents))
-        .routes(routes!(system::steps))
-        .routes(routes!(system::audit))
-        .routes(routes!(system::deliveries))
+pub(crate) fn routes() -> Routes {
+    use Permission::{Administer, Approve, Build, Configure, View};
+    let lists = Need::somewhere(View);
+    let pipeline = |permission| Need::pipeline(permission, "name");
+    let build = |permission| Need::build(permission, "id");
+    Routes::with_document(Header::openapi())
+        .documented(lists, routes!(pipelines::list))
+        .documented(pipeline(View), routes!(pipelines::get))
+        .documented(pipeline(Configure), routes!(pipelines::put, pipelines::delete))
+        .documented(pipeline(Build), routes!(pipelines::build))
+        .documented(lists, routes!(builds::list))
+        .documented(Need::somewhere(Build), routes!(builds::create))
+        .documented(build(View), routes!(builds::get))
+        .documented(build(Build), routes!(builds::abort))
+        .documented(build(Approve), routes!(builds::answer))
+        .documented(build(View), routes!(builds::journal))
+        .documented(lists, routes!(builds::waiting))
+        .documented(build(View), routes!(logs::log))
+        .documented(build(View), routes!(logs::raw))
+        .documented(build(View), routes!(logs::artifacts))
+        .documented(build(View), routes!(logs::artifact))
+        .documented(lists, routes!(models::groups))
+        .documented(lists, routes!(models::packages))
+        .documented(Need::somewhere(Approve), routes!(models::decide))
+        .documented(lists, routes!(models::endpoints))
+        .documented(lists, routes!(system::agents))
+        .documented(lists, routes!(system::steps))
+        .documented(Need::system(Administer), routes!(system::audit))
+        .documented(Need::system(Administer), routes!(system::deliveries))
 }
 
 /// Routes that are no part of the API: the document, probes, webhooks.
-pub(crate) fn unlisted() -> Router<AppState> {
-    Router::new()
-        .route("/api/openapi.json", get(|| async { Json(document()) }))
-        .route("/api/{*rest}", axum::routing::any(unknown))
-        .route("/healthz", get(system::healthz))
-        .route("/readyz", get(system::readyz))
-        .route("/metrics", get(system::metrics))
+pub(crate) fn unlisted() -> Routes {
+    let probe = Need::public("a probe has no login and is told nothing but yes or no");
+    Routes::new()
+        .get("/api/openapi.json", Need::public("the document is the same for everybody"), || async { Json(document()) })
+        .any("/api/{*rest}", Need::LOGIN, unknown)
+        .get("/healthz", probe, system::healthz)
+        .get("/readyz", probe, system::readyz)
+        .get("/metrics", Need::system(Permission::View), system::metrics)
         .merge(hooks::routes())
 }
 
 /// The OpenAPI document.
 pub fn document() -> Document {
-    let mut document = routes().split_for_parts().1;
+    let mut document = routes().finish(unknown).1;
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
     document
 }

@@ -2,10 +2,12 @@
 
 use axum::Json;
 use axum::extract::{Path, State};
+use haliotis_access::{Object, Permission};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::Body;
+use crate::access::current;
 use crate::edges::{EndpointInfo, ModelGroup, ModelPackage};
 use crate::error::{ErrorBody, Failed};
 use crate::identity::Person;
@@ -67,6 +69,9 @@ pub(crate) async fn set_approval(
     reason: &str,
 ) -> Result<ModelPackage, Failed> {
     use axum::http::StatusCode;
+    // A model group is an object of its own beside the pipelines: a grant over `models/GROUP`, or over everything.
+    let group = arn.split_once(":model-package/").and_then(|(_, rest)| rest.split('/').next()).unwrap_or("");
+    current().must(Permission::Approve, Object::Pipeline(&format!("models/{group}")))?;
     if !matches!(status, "Approved" | "Rejected") {
         let message = format!("{status:?} is no decision on a model version");
         return Err(Failed::new(StatusCode::UNPROCESSABLE_ENTITY, "status", message, "Say Approved or Rejected."));

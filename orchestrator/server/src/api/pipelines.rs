@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Body;
+use crate::access::current;
 use crate::error::{ErrorBody, Failed};
 use crate::identity::Person;
 use crate::state::AppState;
@@ -17,7 +18,10 @@ use crate::state::AppState;
 #[utoipa::path(get, path = "/api/v1/pipelines", tag = "pipelines",
     responses((status = 200, description = "Pipelines with their triggers and parameters", body = Vec<Object>)))]
 pub(crate) async fn list(State(state): State<AppState>) -> Result<Json<Vec<Pipeline>>, Failed> {
-    Ok(Json(state.catalog.pipelines().await?))
+    let caller = current();
+    let mut pipelines = state.catalog.pipelines().await?;
+    pipelines.retain(|pipeline| caller.sees(&pipeline.name));
+    Ok(Json(pipelines))
 }
 
 /// One pipeline.

@@ -87,7 +87,8 @@ pub(crate) async fn all(call: &Call, target: &Target) -> Result<Response, Failed
             drop(sender.blocking_send(Err(error)));
         }
     });
-    let body = stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|part| (part, receiver)) });
+    let body =
+        stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|part| (part, receiver)) });
     let headers = [
         (header::CONTENT_TYPE, "application/zip"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"archive.zip\""),

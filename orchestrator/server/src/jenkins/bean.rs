@@ -71,7 +71,10 @@ impl<'w> Bean<'w> {
 
 /// An object of all these fields, whatever is wanted: for answers that know no `tree`.
 pub(crate) fn plain<const N: usize>(fields: [(&'static str, Data); N]) -> Data {
-    Data::Object(Object { class: "".into(), fields: fields.into_iter().map(|(name, data)| (name.into(), data)).collect() })
+    Data::Object(Object {
+        class: "".into(),
+        fields: fields.into_iter().map(|(name, data)| (name.into(), data)).collect(),
+    })
 }
 
 /// Objects of a list, cut to the wanted range.

@@ -60,13 +60,7 @@ pub(crate) fn row(call: &Call, pipeline: &Pipeline, build: &BuildSummary, want: 
 }
 
 /// The same with what clients said of it.
-pub(crate) fn row_noted(
-    call: &Call,
-    pipeline: &Pipeline,
-    build: &BuildSummary,
-    notes: &Notes,
-    want: &Want,
-) -> Data {
+pub(crate) fn row_noted(call: &Call, pipeline: &Pipeline, build: &BuildSummary, notes: &Notes, want: &Want) -> Data {
     let mut bean = Bean::new(items::build_class(pipeline), want);
     let note = notes.of(build.number);
     common(&mut bean, call, pipeline, build, &note);
@@ -266,7 +260,9 @@ fn cause_bean(cause: &Cause, want: &Want) -> Data {
         Cause::Commit { author, .. } => {
             ("com.cloudbees.jenkins.GitHubPushCause", format!("Started by GitHub push by {author}"), Vec::new())
         }
-        Cause::Cron { .. } => ("hudson.triggers.TimerTrigger$TimerTriggerCause", "Started by timer".to_owned(), Vec::new()),
+        Cause::Cron { .. } => {
+            ("hudson.triggers.TimerTrigger$TimerTriggerCause", "Started by timer".to_owned(), Vec::new())
+        }
         Cause::Upstream { pipeline, number } => (
             "hudson.model.Cause$UpstreamCause",
             format!("Started by upstream project \"{pipeline}\" build number {number}"),
@@ -313,15 +309,18 @@ fn git_action(pipeline: &Pipeline, build: &BuildSummary, want: &Want) -> Option<
             revision.set("SHA1", hash);
         }
         if let Some(want) = want.inline("branch") {
-            revision.set("branch", list(&want, [&branch], |branch| {
-                let mut bean = Bean::new("", &want);
-                for (name, text) in [("SHA1", hash), ("name", branch.as_str())] {
-                    if want.inline(name).is_some() {
-                        bean.set(name, text);
+            revision.set(
+                "branch",
+                list(&want, [&branch], |branch| {
+                    let mut bean = Bean::new("", &want);
+                    for (name, text) in [("SHA1", hash), ("name", branch.as_str())] {
+                        if want.inline(name).is_some() {
+                            bean.set(name, text);
+                        }
                     }
-                }
-                bean.done()
-            }));
+                    bean.done()
+                }),
+            );
         }
         revision.done()
     };
@@ -387,7 +386,10 @@ pub(crate) async fn noted(call: &Call, target: &Target, change: impl FnOnce(&mut
 /// `doDelete`: the build is not shown to Jenkins' clients any more; its journal stays, as every journal does.
 pub(crate) async fn delete(call: &Call, target: &Target) -> Result<Response, Failed> {
     if target.note.keep {
-        return Err(super::call::bad(format!("the build {} is kept for ever; toggleLogKeep first", target.build.number)));
+        return Err(super::call::bad(format!(
+            "the build {} is kept for ever; toggleLogKeep first",
+            target.build.number
+        )));
     }
     if target.build.status != BuildStatus::Ended {
         return Err(super::call::bad(format!("the build {} is in progress; stop it first", target.build.number)));

@@ -24,7 +24,9 @@ pub(crate) struct Pairs(Vec<(String, String)>);
 
 impl Pairs {
     pub(crate) fn parse(bytes: &[u8]) -> Self {
-        Self(url::form_urlencoded::parse(bytes).take(PAIRS_MAX).map(|(k, v)| (k.into_owned(), v.into_owned())).collect())
+        Self(
+            url::form_urlencoded::parse(bytes).take(PAIRS_MAX).map(|(k, v)| (k.into_owned(), v.into_owned())).collect(),
+        )
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -161,7 +163,8 @@ pub(crate) fn leads(status: StatusCode, url: &str) -> Response {
 pub(crate) fn refuse(failed: &Failed) -> Response {
     const X_ERROR: HeaderName = HeaderName::from_static("x-error");
     let problem = &failed.problem;
-    let plain: String = problem.message.chars().map(|c| if c.is_ascii() && !c.is_control() { c } else { '?' }).collect();
+    let plain: String =
+        problem.message.chars().map(|c| if c.is_ascii() && !c.is_control() { c } else { '?' }).collect();
     let mut body = format!("{}\n{}\n", problem.message, problem.help);
     for found in &problem.diagnostics {
         body.push_str(&format!("{}:{}:{}: {}\n", found.file, found.line, found.column, found.message));

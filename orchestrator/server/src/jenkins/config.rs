@@ -44,7 +44,8 @@ pub(crate) fn read(full: &str, text: &str) -> Result<Described, String> {
     let alone = match root.name.as_str() {
         "project" => root.text_at("concurrentBuild").trim() != "true",
         _ => {
-            let property = "properties/org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty";
+            let property =
+                "properties/org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty";
             root.at(property).is_some() || root.text_at("concurrentBuild").trim() == "false"
         }
     };
@@ -159,7 +160,11 @@ fn triggers(full: &str, root: &Element, repo: Option<&str>, branch: &str) -> Res
         match trigger.name.rsplit('.').next().unwrap_or("") {
             "TimerTrigger" => triggers.extend(crons(full, spec)?),
             "SCMTrigger" if !repo.is_empty() => {
-                triggers.push(TriggerSpec::Poll { repo: repo.to_owned(), branch: branch.to_owned(), every_ms: every(spec) });
+                triggers.push(TriggerSpec::Poll {
+                    repo: repo.to_owned(),
+                    branch: branch.to_owned(),
+                    every_ms: every(spec),
+                });
             }
             "GitHubPushTrigger" if !repo.is_empty() => {
                 triggers.push(TriggerSpec::Webhook { repo: repo.to_owned(), branch: branch.to_owned() });
@@ -247,9 +252,10 @@ pub(crate) fn write(pipeline: &Pipeline) -> String {
 
 fn scm_definition(pipeline: &Pipeline, repo: &str) -> String {
     let branch = if pipeline.branch.is_empty() { "main" } else { &pipeline.branch };
-    let credential = pipeline.credential.as_deref().map_or_else(String::new, |id| {
-        format!("\n          <credentialsId>{}</credentialsId>", escape(id))
-    });
+    let credential = pipeline
+        .credential
+        .as_deref()
+        .map_or_else(String::new, |id| format!("\n          <credentialsId>{}</credentialsId>", escape(id)));
     format!(
         "<definition class=\"org.jenkinsci.plugins.workflow.cps.CpsScmFlowDefinition\">\n    \
          <scm class=\"hudson.plugins.git.GitSCM\">\n      <userRemoteConfigs>\n        \
@@ -276,8 +282,7 @@ mod tests {
 
     #[test]
     fn a_script_with_parameters_and_triggers() {
-        let pipeline = job(
-            r#"<?xml version='1.1'?><flow-definition plugin="workflow-job@1">
+        let pipeline = job(r#"<?xml version='1.1'?><flow-definition plugin="workflow-job@1">
             <description>trains</description><properties>
             <org.jenkinsci.plugins.workflow.job.properties.DisableConcurrentBuildsJobProperty/>
             <hudson.model.ParametersDefinitionProperty><parameterDefinitions>
@@ -295,14 +300,14 @@ H 3 * * *
               <jenkins.triggers.ReverseBuildTrigger><upstreamProjects>a, /b</upstreamProjects></jenkins.triggers.ReverseBuildTrigger>
             </triggers></org.jenkinsci.plugins.workflow.job.properties.PipelineTriggersJobProperty></properties>
             <definition class="org.jenkinsci.plugins.workflow.cps.CpsFlowDefinition" plugin="workflow-cps@1">
-            <script>node { sh 'ls' }</script><sandbox>true</sandbox></definition><disabled>true</disabled></flow-definition>"#,
-        );
+            <script>node { sh 'ls' }</script><sandbox>true</sandbox></definition><disabled>true</disabled></flow-definition>"#);
         assert_eq!((pipeline.language.as_str(), pipeline.text.as_str()), ("jenkinsfile", "node { sh 'ls' }"));
         assert_eq!((pipeline.description.as_str(), pipeline.disabled, pipeline.concurrency), ("trains", true, Some(1)));
         let kinds: Vec<_> = pipeline.parameters.iter().map(|p| (p.name.as_str(), p.default.clone().unwrap())).collect();
         assert_eq!(kinds, [("A", Value::from("1 < 2")), ("B", Value::from(true)), ("C", Value::from("x"))]);
         let cron = |cron: &str| TriggerSpec::Cron { cron: cron.to_owned(), zone: "Europe/Berlin".to_owned() };
-        let after = |name: &str| TriggerSpec::Upstream { pipeline: name.to_owned(), results: vec![BuildResult::Success] };
+        let after =
+            |name: &str| TriggerSpec::Upstream { pipeline: name.to_owned(), results: vec![BuildResult::Success] };
         assert_eq!(pipeline.triggers, [cron("H 3 * * *"), cron("@daily"), after("team/a"), after("b")]);
     }
 
@@ -323,7 +328,10 @@ H 3 * * *
         for (text, part) in [
             ("<maven2-moduleset/>", "maven2-moduleset"),
             ("<flow-definition><definition class=\"a.B\"/></flow-definition>", "a.B"),
-            ("<project><triggers><hudson.triggers.TimerTrigger><spec>61 * * * *</spec></hudson.triggers.TimerTrigger></triggers></project>", "61"),
+            (
+                "<project><triggers><hudson.triggers.TimerTrigger><spec>61 * * * *</spec></hudson.triggers.TimerTrigger></triggers></project>",
+                "61",
+            ),
         ] {
             let error = read("x", text).unwrap_err();
             assert!(error.contains(part), "{error}");

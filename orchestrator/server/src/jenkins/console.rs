@@ -108,7 +108,8 @@ pub(crate) async fn whole(call: &Call, target: &Target) -> Result<Response, Fail
     let console = console(&call.state, target.build.id).await?;
     let state = call.state.clone();
     let bytes = stream::try_unfold((state, console, 0_u64), |(state, console, at)| async move {
-        let chunk = console.read(&state, at, CHUNK as u64).await.map_err(|f| std::io::Error::other(f.problem.message))?;
+        let chunk =
+            console.read(&state, at, CHUNK as u64).await.map_err(|f| std::io::Error::other(f.problem.message))?;
         if chunk.is_empty() {
             return Ok::<_, std::io::Error>(None);
         }
@@ -159,7 +160,8 @@ fn escaped(text: &str) -> String {
 
 /// The parts a journal says, and whether the build has ended.
 fn pieces(id: BuildId, build: &NewBuild, turns: &[Turn]) -> (Vec<Piece>, bool) {
-    let mut teller = Teller { id, calls: BTreeMap::new(), open: BTreeMap::new(), pieces: Vec::new(), names: BTreeMap::new() };
+    let mut teller =
+        Teller { id, calls: BTreeMap::new(), open: BTreeMap::new(), pieces: Vec::new(), names: BTreeMap::new() };
     for cause in &build.causes {
         teller.say(&started(cause));
     }

@@ -46,7 +46,8 @@ pub(crate) async fn create(call: &Call, group: &Item) -> Result<Response, Failed
 
 /// Makes an item of a config.xml, or changes the job that is there.
 async fn put(call: &Call, full: &str, text: &str, before: Option<&Pipeline>) -> Result<(), Failed> {
-    let described = config::read(full, text).map_err(|problem| bad(format!("this config.xml cannot be used: {problem}")))?;
+    let described =
+        config::read(full, text).map_err(|problem| bad(format!("this config.xml cannot be used: {problem}")))?;
     match (described, before) {
         (Described::Folder, None) => Ok(call.state.catalog.put_document(FOLDER, full, text).await?),
         (Described::Folder, Some(_)) => Err(bad(format!("{full} is a job, this config.xml describes a folder"))),
@@ -62,7 +63,10 @@ async fn put(call: &Call, full: &str, text: &str, before: Option<&Pipeline>) -> 
 async fn register(call: &Call, pipeline: Pipeline) -> Result<(), Failed> {
     let state = &call.state;
     if state.engine.language(&pipeline.language).is_none() {
-        return Err(bad(format!("this server has no language {:?} to read the job's definition with", pipeline.language)));
+        return Err(bad(format!(
+            "this server has no language {:?} to read the job's definition with",
+            pipeline.language
+        )));
     }
     match state.actions.put_pipeline(pipeline.clone(), &call.by()?).await {
         Ok(_) => Ok(()),

@@ -35,7 +35,10 @@ pub(crate) fn translate(root: &Element, pipeline: &Pipeline) -> Result<String, S
         add(format!("build-{}", index + 1), builder_step(builder), &mut steps);
     }
     if steps.is_empty() {
-        steps.insert("nothing".to_owned(), json!({ "uses": "echo", "with": { "message": "This job has no build steps." } }));
+        steps.insert(
+            "nothing".to_owned(),
+            json!({ "uses": "echo", "with": { "message": "This job has no build steps." } }),
+        );
     }
     for (index, publisher) in root.child("publishers").map_or(&[][..], |all| &all.children).iter().enumerate() {
         if let Some(mut step) = publisher_step(publisher) {
@@ -72,7 +75,8 @@ fn builder_step(builder: &Element) -> Value {
     match builder.name.rsplit('.').next().unwrap_or("") {
         "Shell" => json!({ "uses": "sh", "with": { "script": literal(builder.text_at("command")), "trace": true } }),
         _ => {
-            let script = format!("echo 'This server does not provide the build step {}' >&2\nexit 1\n", plain(&builder.name));
+            let script =
+                format!("echo 'This server does not provide the build step {}' >&2\nexit 1\n", plain(&builder.name));
             json!({ "uses": "sh", "with": { "script": literal(&script) } })
         }
     }

@@ -113,7 +113,8 @@ impl History {
 
     /// Milliseconds a build takes, by the last good ones; `None`: nobody can tell.
     pub(crate) fn estimate(&self) -> Option<u64> {
-        let good = self.builds.iter().filter(|build| build.result.is_some_and(|result| result <= BuildResult::Unstable));
+        let good =
+            self.builds.iter().filter(|build| build.result.is_some_and(|result| result <= BuildResult::Unstable));
         let took: Vec<u64> = good.filter_map(|build| Some(build.ended_at?.since(build.created_at))).take(3).collect();
         let sum: u64 = took.iter().sum();
         sum.checked_div(took.len() as u64)

@@ -44,7 +44,9 @@ impl Listing {
             bean.put("fullName", full);
             bean.put("displayName", items::short(full));
             bean.put("fullDisplayName", job::display(full));
-            bean.make("jobs", TOP, |want| list(want, self.directory.children(full), |full| self.entry(call, full, want)));
+            bean.make("jobs", TOP, |want| {
+                list(want, self.directory.children(full), |full| self.entry(call, full, want))
+            });
             return bean.done();
         };
         let mut bean = Bean::new(items::job_class(pipeline), want);
@@ -83,7 +85,10 @@ pub(crate) async fn bean(call: &Call, item: &Item, want: &Want) -> Result<Data, 
         let config = call.state.catalog.document(items::FOLDER, full).await?;
         let root = config.as_deref().and_then(|text| super::xml::parse(text).ok()).unwrap_or_default();
         bean.put("description", root.text_at("description"));
-        bean.put("displayName", Some(root.text_at("displayName")).filter(|n| !n.is_empty()).unwrap_or(items::short(full)));
+        bean.put(
+            "displayName",
+            Some(root.text_at("displayName")).filter(|n| !n.is_empty()).unwrap_or(items::short(full)),
+        );
         bean.put("displayNameOrNull", Data::Null);
         bean.put("fullDisplayName", job::display(full));
         bean.put("fullName", full);
@@ -91,9 +96,7 @@ pub(crate) async fn bean(call: &Call, item: &Item, want: &Want) -> Result<Data, 
         bean.put_at(ALWAYS, "url", call.url(&items::path(full)));
         bean.put("healthReport", Vec::new());
     }
-    bean.make("jobs", TOP, |want| {
-        list(want, listing.directory.children(full), |full| listing.entry(call, full, want))
-    });
+    bean.make("jobs", TOP, |want| list(want, listing.directory.children(full), |full| listing.entry(call, full, want)));
     let kept = views::of(&call.state, full).await?;
     bean.make("primaryView", TOP, |want| views::all_row(call, full, want));
     if full.is_empty() {

@@ -126,7 +126,8 @@ impl Directory {
     /// Full names of what stands directly in a folder, folders and jobs by name.
     pub(crate) fn children(&self, folder: &str) -> Vec<&str> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-        let direct = |name: &&str| name.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'));
+        let direct =
+            |name: &&str| name.strip_prefix(&prefix).is_some_and(|rest| !rest.is_empty() && !rest.contains('/'));
         let folders = self.folders.iter().map(String::as_str);
         // A pipeline may have the name of a folder: it is the job then, and its folder is reached by its jobs alone.
         let mut all: Vec<&str> = folders.filter(|name| !self.jobs.contains_key(*name)).filter(direct).collect();

@@ -24,9 +24,7 @@ pub(crate) async fn bean(call: &Call, pipeline: &Pipeline, want: &Want) -> Resul
     let newest = history.builds.first().cloned();
     let ended = history::last_result(state, newest.as_ref()).await?;
     let mut bean = Bean::new(items::job_class(pipeline), want);
-    bean.make("actions", TOP, |want| {
-        Data::List(parameters_action(pipeline, want).into_iter().collect())
-    });
+    bean.make("actions", TOP, |want| Data::List(parameters_action(pipeline, want).into_iter().collect()));
     bean.put("description", pipeline.description.as_str());
     bean.put("displayName", items::short(full));
     bean.put("displayNameOrNull", Data::Null);
@@ -61,9 +59,7 @@ pub(crate) async fn bean(call: &Call, pipeline: &Pipeline, want: &Want) -> Resul
         bean.set("nextBuildNumber", state.catalog.next_number(full).await?);
     }
     bean.make("property", TOP, |want| Data::List(parameters_property(pipeline, want).into_iter().collect()));
-    bean.make("queueItem", TOP, |want| {
-        waiting.first().map_or(Data::Null, |item| queue::bean(call, item, want))
-    });
+    bean.make("queueItem", TOP, |want| waiting.first().map_or(Data::Null, |item| queue::bean(call, item, want)));
     bean.put("concurrentBuild", pipeline.concurrency != Some(1));
     bean.put("disabled", pipeline.disabled);
     bean.put("downstreamProjects", Vec::new());
@@ -123,7 +119,8 @@ pub(crate) fn definition(spec: &ParameterSpec, want: &Want) -> Data {
         default.put("value", default_of(spec));
         bean.set("defaultParameterValue", default.done());
     }
-    for (name, text) in [("description", spec.description.as_str()), ("name", spec.name.as_str()), ("type", definition)] {
+    for (name, text) in [("description", spec.description.as_str()), ("name", spec.name.as_str()), ("type", definition)]
+    {
         if want.inline(name).is_some() {
             bean.set(name, text);
         }

@@ -20,7 +20,13 @@ impl Default for Kept {
     fn default() -> Self {
         // The hasher's keys are random for each process; nothing secret hangs on them.
         let session = RandomState::new().build_hasher().finish();
-        Self { changes: Mutex::new(()), creating: Mutex::new(()), session, quiet: AtomicBool::new(false), wake: Notify::new() }
+        Self {
+            changes: Mutex::new(()),
+            creating: Mutex::new(()),
+            session,
+            quiet: AtomicBool::new(false),
+            wake: Notify::new(),
+        }
     }
 }
 

@@ -161,7 +161,6 @@ const BUILDS: Needs = Needs::Item(Permission::Build);
 const CONFIGURE: Needs = Needs::Item(Permission::Configure);
 const ANY_VIEW: Needs = Needs::Somewhere(Permission::View);
 
-
 /// Of the server alone.
 pub(crate) const SERVER: &[Operation] = table! {
     Read "crumbIssuer/api/{}" Needs::Login, ask => ask.show(0, |want| hudson::crumb(&ask.call, want));

@@ -249,7 +249,9 @@ async fn leave(state: &AppState, item: &Delayed) -> Result<(), Failed> {
             history::note_alone(state, &item.pipeline, created.number, |note| note.queue = Some(id)).await?;
         }
         // What may pass is tried again; what will not (no such job, disabled) takes the item out of the queue.
-        Err(crate::edges::EdgeError::Unavailable(error)) => return Err(crate::edges::EdgeError::Unavailable(error).into()),
+        Err(crate::edges::EdgeError::Unavailable(error)) => {
+            return Err(crate::edges::EdgeError::Unavailable(error).into());
+        }
         Err(error) => {
             tracing::warn!(item = item.id, %error, "a queue item makes no build");
             item.cancelled = true;
@@ -269,9 +271,12 @@ pub(crate) async fn cancel(call: &Call, id: &str) -> Result<(), Failed> {
         Entry::Build(found) if found.status == BuildStatus::Queued => {
             crate::api::abort_build(&call.state, found.id, &by, "cancelled in the queue").await
         }
-        Entry::Build(_) => {
-            Err(Failed::new(StatusCode::UNPROCESSABLE_ENTITY, "left", format!("the item {id} left the queue"), "Stop its build."))
-        }
+        Entry::Build(_) => Err(Failed::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "left",
+            format!("the item {id} left the queue"),
+            "Stop its build.",
+        )),
         Entry::Delayed(_) => {
             let _alone = call.state.own.jenkins.changes.lock().await;
             let Entry::Delayed(mut item) = find(&call.state, id).await? else { return Ok(()) };
@@ -320,19 +325,15 @@ pub(crate) fn bean(call: &Call, entry: &Entry, want: &Want) -> Data {
     }
 }
 
-fn shown(
-    call: &Call,
-    entry: &Entry,
-    made: Option<&BuildSummary>,
-    pipeline: Option<&Pipeline>,
-    want: &Want,
-) -> Data {
+fn shown(call: &Call, entry: &Entry, made: Option<&BuildSummary>, pipeline: Option<&Pipeline>, want: &Want) -> Data {
     let (class, why, since, cancelled) = stand(call, entry, made);
     let left = class == "LeftItem";
     let mut bean = Bean::new(format!("hudson.model.Queue${class}"), want);
     bean.make("actions", TOP, |want| {
         let actions = match entry {
-            Entry::Delayed(delayed) => build::common_actions(std::slice::from_ref(&delayed.cause), &delayed.parameters, want),
+            Entry::Delayed(delayed) => {
+                build::common_actions(std::slice::from_ref(&delayed.cause), &delayed.parameters, want)
+            }
             Entry::Build(found) => build::common_actions(&found.causes, &found.parameters, want),
         };
         Data::List(want.cut(actions).collect())

@@ -66,7 +66,8 @@ impl Format<'_> {
                 return Err(Failed::bad_request("`wrapper` is no element name", "Use letters, digits, - and _."));
             }
             let inner: String = found.iter().map(|found| found.xml(pretty)).collect();
-            let text = if inner.is_empty() { format!("<{wrapper}/>") } else { format!("<{wrapper}>{inner}</{wrapper}>") };
+            let text =
+                if inner.is_empty() { format!("<{wrapper}/>") } else { format!("<{wrapper}>{inner}</{wrapper}>") };
             return Ok(typed("application/xml;charset=utf-8", text));
         }
         match found.as_slice() {

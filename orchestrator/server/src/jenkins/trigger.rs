@@ -37,7 +37,8 @@ pub(crate) async fn build(call: &Call, pipeline: &Pipeline, with_parameters: boo
         (false, true) => Object::new(),
         (false, false) => from_json(call, pipeline)?,
     };
-    let quiet_period = config.as_ref().and_then(|config| config.text_at("quietPeriod").trim().parse().ok()).unwrap_or(0);
+    let quiet_period =
+        config.as_ref().and_then(|config| config.text_at("quietPeriod").trim().parse().ok()).unwrap_or(0);
     let delay = delay(call.value("delay"), quiet_period)?;
     let wish = Wish { pipeline: pipeline.clone(), parameters, cause, delay };
     let (id, was_there) = queue::schedule(&call.state, wish).await?;

@@ -167,7 +167,10 @@ pub(crate) async fn create(call: &Call, group: &Item) -> Result<Response, Failed
         if !mode.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_')) {
             return Err(bad(format!("there is no kind of view {mode:?}")));
         }
-        format!("<?xml version='1.1' encoding='UTF-8'?>\n<{mode}>\n  <name>{}</name>\n  <jobNames/>\n</{mode}>", xml::escape(&name))
+        format!(
+            "<?xml version='1.1' encoding='UTF-8'?>\n<{mode}>\n  <name>{}</name>\n  <jobNames/>\n</{mode}>",
+            xml::escape(&name)
+        )
     };
     let text = xml::with_child(&text, "name", &name).map_err(bad)?;
     call.state.catalog.put_document(VIEW, &key(full, &name), &text).await?;
@@ -234,9 +237,8 @@ pub(crate) async fn member(call: &Call, group: &Item, name: &str, add: bool) -> 
     }
     let found = named.into_iter().find(|known| known.text.trim() == job);
     let text = match (add, found) {
-        (true, None) => {
-            xml::with_fragment(&view.text, "jobNames", &format!("<string>{}</string>", xml::escape(job))).map_err(bad)?
-        }
+        (true, None) => xml::with_fragment(&view.text, "jobNames", &format!("<string>{}</string>", xml::escape(job)))
+            .map_err(bad)?,
         (false, Some(known)) => xml::without(&view.text, known),
         _ => return Ok(StatusCode::OK.into_response()),
     };

@@ -218,7 +218,10 @@ mod tests {
         assert_eq!(changed, text.replace("a &amp; b &#233;", "&lt;new&gt;"));
         let added = with_child(text, "disabled", "true").unwrap();
         assert!(added.ends_with("</odd>\n  <disabled>true</disabled>\n</project>"), "{added}");
-        assert_eq!(with_child("<project/>", "disabled", "true").unwrap(), "<project>\n  <disabled>true</disabled>\n</project>");
+        assert_eq!(
+            with_child("<project/>", "disabled", "true").unwrap(),
+            "<project>\n  <disabled>true</disabled>\n</project>"
+        );
     }
 
     #[test]

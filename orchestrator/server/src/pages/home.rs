@@ -9,6 +9,7 @@ use haliotis_engine::{BuildFilter, NodeState};
 use haliotis_model::{BuildStatus, BuildSummary, Pipeline};
 
 use super::{Markup, Page, badge, mark, respond, time, took};
+use crate::access;
 use crate::edges::millis;
 use crate::error::Failed;
 use crate::overview;
@@ -88,7 +89,9 @@ pub(crate) async fn show(State(state): State<AppState>) -> Response {
 }
 
 async fn home(state: &AppState) -> Result<Home, Failed> {
-    let pipelines = state.catalog.pipelines().await?;
+    let caller = access::current();
+    let mut pipelines = state.catalog.pipelines().await?;
+    pipelines.retain(|pipeline| caller.sees(&pipeline.name));
     let mut histories = histories(state, &pipelines).await?;
     let rows = pipelines.into_iter().map(|pipeline| {
         let builds = histories.remove(&pipeline.name).unwrap_or_default();

@@ -13,36 +13,38 @@ mod step;
 mod system;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use haliotis_access::{Object, Permission};
 use haliotis_engine::NodeState;
 use haliotis_model::Millis;
 
+use crate::access::{self, Need, Routes};
 use crate::assets::{URLS, Urls};
 use crate::error::{Failed, Problem};
 use crate::state::AppState;
 use crate::words;
 
-pub(crate) fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/", get(home::show))
-        .route("/pipelines/{name}", get(pipeline::show))
-        .route("/pipelines/{name}/start", post(forms::start))
-        .route("/pipelines/{name}/{number}", get(pipeline::by_number))
-        .route("/builds/{id}", get(build::show))
-        .route("/builds/{id}/step", get(step::show))
-        .route("/builds/{id}/journal", get(build::journal))
-        .route("/builds/{id}/answer", post(forms::answer))
-        .route("/builds/{id}/abort", post(forms::abort))
-        .route("/models", get(models::groups))
-        .route("/models/{group}", get(models::group))
-        .route("/models/{group}/decide", post(forms::decide))
-        .route("/endpoints", get(models::endpoints))
-        .route("/system", get(system::show))
-        .route("/favicon.ico", get(|| async { Redirect::permanent(&URLS.icon) }))
+pub(crate) fn routes() -> Routes {
+    use Permission::{Approve, Build, View};
+    let lists = Need::somewhere(View);
+    Routes::new()
+        .get("/", lists, home::show)
+        .get("/pipelines/{name}", Need::pipeline(View, "name"), pipeline::show)
+        .post("/pipelines/{name}/start", Need::pipeline(Build, "name"), forms::start)
+        .get("/pipelines/{name}/{number}", Need::pipeline(View, "name"), pipeline::by_number)
+        .get("/builds/{id}", Need::build(View, "id"), build::show)
+        .get("/builds/{id}/step", Need::build(View, "id"), step::show)
+        .get("/builds/{id}/journal", Need::build(View, "id"), build::journal)
+        .post("/builds/{id}/answer", Need::build(Approve, "id"), forms::answer)
+        .post("/builds/{id}/abort", Need::build(Build, "id"), forms::abort)
+        .get("/models", lists, models::groups)
+        .get("/models/{group}", lists, models::group)
+        .post("/models/{group}/decide", Need::somewhere(Approve), forms::decide)
+        .get("/endpoints", lists, models::endpoints)
+        .get("/system", lists, system::show)
+        .get("/favicon.ico", Need::public("a picture"), || async { Redirect::permanent(&URLS.icon) })
 }
 
 /// What the frame of every page needs.
@@ -53,6 +55,10 @@ pub(crate) struct Page {
     /// The stream that says when to look again; empty: the page does not change.
     pub(crate) events: String,
     pub(crate) dev: bool,
+    /// Who looks; `anonymous` for nobody.
+    pub(crate) known: bool,
+    /// Sees what is for administrators.
+    pub(crate) admin: bool,
     pub(crate) cloud: String,
     pub(crate) user: String,
     pub(crate) version: String,
@@ -62,13 +68,16 @@ pub(crate) struct Page {
 impl Page {
     pub(crate) fn new(state: &AppState, nav: &'static str, title: impl Into<String>) -> Self {
         let config = &state.config;
+        let caller = access::current();
         Self {
             title: title.into(),
             nav,
             events: String::new(),
             dev: config.dev,
+            known: caller.known(),
+            admin: caller.may(Permission::Administer, Object::System),
             cloud: cloud(&config.cloud),
-            user: config.user.clone(),
+            user: if config.dev { config.user.clone() } else { caller.name },
             version: config.version.clone(),
             urls: &URLS,
         }
@@ -111,7 +120,7 @@ fn unrendered(error: &askama::Error) -> Failed {
     Failed::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("the page cannot be made: {error}"), help)
 }
 
-fn error_page(state: &AppState, failed: Failed) -> Response {
+pub(crate) fn error_page(state: &AppState, failed: Failed) -> Response {
     let Failed { status, problem } = failed;
     let title = if status == StatusCode::NOT_FOUND { "Not here" } else { "That did not work" };
     let page = ErrorPage { page: Page::new(state, "", title), status: status.as_u16(), problem };

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::{Markup, Page, respond, time};
+use crate::access;
 use crate::api::{AgentRow, agent_rows};
 use crate::error::Failed;
 use crate::state::AppState;
@@ -57,20 +58,24 @@ pub(crate) async fn show(State(state): State<AppState>) -> Response {
 
 async fn system_page(state: &AppState) -> Result<SystemPage, Failed> {
     let mut triggers = Vec::new();
-    for pipeline in state.catalog.pipelines().await? {
+    let caller = access::current();
+    for pipeline in state.catalog.pipelines().await?.into_iter().filter(|pipeline| caller.sees(&pipeline.name)) {
         triggers.extend(pipeline.triggers.iter().map(|trigger| TriggerRow {
             pipeline: pipeline.name.clone(),
             url: words::pipeline_url(&pipeline.name),
             text: words::trigger(trigger),
         }));
     }
-    let deliveries = state.catalog.deliveries(false, ROWS).await?.into_iter().map(|delivery| DeliveryRow {
+    let page = Page::new(state, "system", "System").live("/events");
+    // What others did, and what git hosts sent, is for administrators.
+    let rows = if page.admin { ROWS } else { 0 };
+    let deliveries = state.catalog.deliveries(false, rows).await?.into_iter().map(|delivery| DeliveryRow {
         when: time(delivery.at),
         what: format!("{} {}", delivery.host, delivery.event),
         id: delivery.id,
         outcome: if delivery.outcome.is_empty() { "waits".to_owned() } else { delivery.outcome },
     });
-    let audit = state.catalog.audit(None, ROWS).await?.into_iter().map(|entry| AuditRow {
+    let audit = state.catalog.audit(None, rows).await?.into_iter().map(|entry| AuditRow {
         when: time(entry.at),
         by: entry.by,
         action: entry.action,
@@ -78,7 +83,7 @@ async fn system_page(state: &AppState) -> Result<SystemPage, Failed> {
         reason: entry.reason,
     });
     Ok(SystemPage {
-        page: Page::new(state, "system", "System").live("/events"),
+        page,
         healthy: state.engine.healthy(),
         up: words::duration(haliotis_engine::now().since(state.own.started_at)),
         listen: state.config.listen.to_string(),
