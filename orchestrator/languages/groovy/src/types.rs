@@ -259,7 +259,7 @@ impl Types {
     }
 
     fn extend(&mut self) {
-        for extension in EXTENSIONS.iter().flat_map(|file| file.iter()) {
+        for extension in EXTENSIONS.iter().flat_map(|file| file.iter()).chain(crate::vm::natives::EXTENSIONS) {
             let Some(row) = self.names.get(extension.of).copied().and_then(|id| self.rows.get_mut(usize::from(id.0)))
             else {
                 debug_assert!(false, "the library extends {}, which nobody declares", extension.of);

@@ -23,6 +23,7 @@ mod generated;
 mod load;
 mod maps;
 mod missing;
+pub(crate) mod natives;
 mod nested;
 mod objects;
 mod operators;
