@@ -171,6 +171,22 @@ pub trait Actions: Send + Sync {
     async fn put_pipeline(&self, pipeline: Pipeline, by: &str) -> Result<Pipeline, EdgeError>;
 }
 
+/// Reads Jenkinsfiles without running them. Problems are lines in Jenkins' words, with their places.
+pub trait JenkinsfileSyntax: Send + Sync {
+    /// All problems; empty: it can run.
+    fn validate(&self, jenkinsfile: &str) -> Vec<String>;
+    /// The JSON model of a Declarative Pipeline.
+    ///
+    /// # Errors
+    /// All problems.
+    fn to_json(&self, jenkinsfile: &str) -> Result<serde_json::Value, Vec<String>>;
+    /// The Jenkinsfile of a JSON model.
+    ///
+    /// # Errors
+    /// All problems.
+    fn to_jenkinsfile(&self, model: &serde_json::Value) -> Result<String, Vec<String>>;
+}
+
 /// The answer to a git host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HookAnswer {

@@ -45,6 +45,7 @@ async fn check(State(state): State<AppState>, request: Request, next: Next) -> R
         Err(failed) => failed.into_response(),
     };
     harden(response.headers_mut());
+    crate::jenkins::mark(&state, &mut response);
     response
 }
 

@@ -30,8 +30,8 @@ mod words;
 
 pub use api::document;
 pub use edges::{
-    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, EndpointInfo, HookAnswer, Hooks, LogChunk, Logs,
-    ModelGroup, ModelPackage, Models,
+    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, EndpointInfo, HookAnswer, Hooks, JenkinsfileSyntax,
+    LogChunk, Logs, ModelGroup, ModelPackage, Models,
 };
 pub use state::{AppState, Edges, ServerConfig};
 

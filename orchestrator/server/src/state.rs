@@ -9,7 +9,7 @@ use haliotis_model::Millis;
 use tokio::sync::watch;
 
 use crate::access::Access;
-use crate::edges::{Actions, Artifacts, Hooks, Logs, Models};
+use crate::edges::{Actions, Artifacts, Hooks, JenkinsfileSyntax, Logs, Models};
 use crate::lines::Indexes;
 
 /// Fixed for the life of the server.
@@ -46,6 +46,8 @@ pub struct AppState {
     pub actions: Arc<dyn Actions>,
     /// Git hosts.
     pub hooks: Arc<dyn Hooks>,
+    /// Reads Jenkinsfiles, where the binary has that language.
+    pub jenkinsfiles: Option<Arc<dyn JenkinsfileSyntax>>,
     /// Who may do what.
     pub access: Arc<Access>,
     /// Fixed values.
@@ -90,13 +92,32 @@ impl AppState {
             stop: watch::Sender::new(false),
         };
         let (config, access) = (Arc::new(config), Arc::default());
-        Self { engine, catalog, logs, artifacts, models, actions, hooks, access, config, own: Arc::new(own) }
+        Self {
+            engine,
+            catalog,
+            logs,
+            artifacts,
+            models,
+            actions,
+            hooks,
+            jenkinsfiles: None,
+            access,
+            config,
+            own: Arc::new(own),
+        }
     }
 
     /// The same with these users. Without this a server that is not in dev mode lets nobody in.
     #[must_use]
     pub fn with_access(mut self, access: Access) -> Self {
         self.access = Arc::new(access);
+        self
+    }
+
+    /// The same with a reader of Jenkinsfiles.
+    #[must_use]
+    pub fn with_jenkinsfiles(mut self, syntax: Arc<dyn JenkinsfileSyntax>) -> Self {
+        self.jenkinsfiles = Some(syntax);
         self
     }
 

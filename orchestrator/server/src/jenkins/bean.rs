@@ -64,17 +64,16 @@ impl<'w> Bean<'w> {
         self.object.fields.push((name.into(), value.into()));
     }
 
+    /// Another value for a field that is there.
+    pub(crate) fn replace(&mut self, name: &str, value: Data) {
+        if let Some((_, known)) = self.object.fields.iter_mut().find(|(known, _)| known == name) {
+            *known = value;
+        }
+    }
+
     pub(crate) fn done(self) -> Data {
         Data::Object(self.object)
     }
-}
-
-/// An object of all these fields, whatever is wanted: for answers that know no `tree`.
-pub(crate) fn plain<const N: usize>(fields: [(&'static str, Data); N]) -> Data {
-    Data::Object(Object {
-        class: "".into(),
-        fields: fields.into_iter().map(|(name, data)| (name.into(), data)).collect(),
-    })
 }
 
 /// Objects of a list, cut to the wanted range.

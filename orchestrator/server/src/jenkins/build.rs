@@ -8,7 +8,7 @@ use super::call::{Call, redirect};
 use super::history::{self, History, Note, Notes, Permalink};
 use super::items::{self, Item};
 use super::want::{ALWAYS, OFTEN, TOP, Want};
-use super::{artifacts, job};
+use super::{artifacts, job, report};
 use crate::error::Failed;
 use crate::words;
 
@@ -26,7 +26,7 @@ impl Target {
     }
 }
 
-fn path(build: &BuildSummary) -> String {
+pub(crate) fn path(build: &BuildSummary) -> String {
     format!("{}{}/", items::path(&build.pipeline), build.number)
 }
 
@@ -73,6 +73,11 @@ pub(crate) async fn bean(call: &Call, target: &Target, want: &Want) -> Result<Da
     let state = &call.state;
     let mut bean = Bean::new(items::build_class(pipeline), want);
     common(&mut bean, call, pipeline, build, note);
+    if let Some(want) = bean.wants("actions", TOP) {
+        let mut all = action_list(pipeline, build, &want);
+        all.extend(report::counts(state, build.id).await?.map(|counts| report::action(counts, &want)));
+        bean.replace("actions", Data::List(want.cut(all).collect()));
+    }
     if let Some(want) = bean.wants("artifacts", TOP) {
         let kept = state.artifacts.list(build.id).await?;
         bean.set("artifacts", list(&want, &kept, |kept| artifacts::row(&kept.path, &want)));
@@ -208,9 +213,13 @@ fn change_set(call: &Call, build: &BuildSummary, want: &Want) -> Option<Data> {
 
 /// Actions of a build or of a queue item: causes, parameters, what was checked out.
 pub(crate) fn actions(pipeline: &Pipeline, build: &BuildSummary, want: &Want) -> Data {
+    Data::List(want.cut(action_list(pipeline, build, want)).collect())
+}
+
+fn action_list(pipeline: &Pipeline, build: &BuildSummary, want: &Want) -> Vec<Data> {
     let mut all = common_actions(&build.causes, &build.parameters, want);
     all.extend(git_action(pipeline, build, want));
-    Data::List(want.cut(all).collect())
+    all
 }
 
 /// Causes and parameters.

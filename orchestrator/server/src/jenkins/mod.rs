@@ -15,22 +15,29 @@ mod artifacts;
 mod bean;
 mod build;
 mod call;
+mod computer;
 mod config;
 mod console;
+mod converter;
 mod create;
+mod credentials;
 mod freestyle;
 mod history;
 mod hudson;
+mod inputs;
 mod items;
 mod job;
 mod kept;
 mod operations;
 mod pages;
+mod plugins;
 mod queue;
 mod render;
+mod report;
 mod trigger;
 mod views;
 mod want;
+mod wfapi;
 mod xml;
 mod xpath;
 
@@ -158,12 +165,10 @@ fn resolve(parts: &[String]) -> Option<Resolved> {
 
 /// The one handler.
 async fn serve(State(state): State<AppState>, request: Request) -> Response {
-    let mut response = match answer(&state, request).await {
+    match answer(&state, request).await {
         Ok(response) => response,
         Err(failed) => call::refuse(&jenkins_status(failed)),
-    };
-    mark(&state, &mut response);
-    response
+    }
 }
 
 async fn answer(state: &AppState, request: Request) -> Result<Response, Failed> {

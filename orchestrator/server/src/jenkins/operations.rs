@@ -3,17 +3,24 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use axum::Json;
+use axum::http::header;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use haliotis_access::Permission;
+use haliotis_model::Decision;
 
 use super::bean::Data;
 use super::build::Target;
 use super::call::{Call, redirect};
+use super::inputs::Reply;
 use super::items::Item;
 use super::render::Format;
 use super::want::Want;
-use super::{artifacts, build, console, create, hudson, job, pages, queue, trigger, views};
+use super::{
+    artifacts, build, computer, console, converter, create, credentials, hudson, inputs, job, pages, plugins, queue,
+    report, trigger, views, wfapi,
+};
 use crate::access::Asked;
 use crate::error::Failed;
 
@@ -94,6 +101,8 @@ pub(crate) enum Needs {
     Server(Permission),
     /// A permission on anything at all; lists show each caller what is theirs.
     Somewhere(Permission),
+    /// Configuring the item of the path; for the root, administering the server.
+    Secrets,
     /// Somebody who is logged in.
     Login,
     /// Nobody need be logged in: the operation looks at a token of its own.
@@ -105,6 +114,8 @@ impl Needs {
         match self {
             Needs::Item(permission) if full.is_empty() => Asked::Somewhere(permission),
             Needs::Item(permission) => Asked::Pipeline(permission, full.to_owned()),
+            Needs::Secrets if full.is_empty() => Asked::System(Permission::Administer),
+            Needs::Secrets => Asked::Pipeline(Permission::Configure, full.to_owned()),
             Needs::Server(permission) => Asked::System(permission),
             Needs::Somewhere(permission) => Asked::Somewhere(permission),
             Needs::Login => Asked::Login,
@@ -114,7 +125,7 @@ impl Needs {
 
     pub(crate) fn scope(self) -> Scope {
         match self {
-            Needs::Item(_) | Needs::Token => Scope::Item,
+            Needs::Item(_) | Needs::Secrets | Needs::Token => Scope::Item,
             _ => Scope::Server,
         }
     }
@@ -159,6 +170,9 @@ macro_rules! table {
 const VIEW: Needs = Needs::Item(Permission::View);
 const BUILDS: Needs = Needs::Item(Permission::Build);
 const CONFIGURE: Needs = Needs::Item(Permission::Configure);
+const APPROVE: Needs = Needs::Item(Permission::Approve);
+/// Of the root's store this is the server's business, of a folder's the folder's.
+const CREDENTIALS: Needs = Needs::Secrets;
 const ANY_VIEW: Needs = Needs::Somewhere(Permission::View);
 
 /// Of the server alone.
@@ -188,6 +202,27 @@ pub(crate) const SERVER: &[Operation] = table! {
         queue::cancel(&ask.call, ask.arg(0)).await?;
         Ok(redirect(&ask.call.url("queue/")))
     };
+    Read "computer/api/{}" ANY_VIEW, ask => {
+        let format = ask.format(0);
+        format.answer(&computer::all(&ask.call, &format.want()?).await?)
+    };
+    Change "computer/doCreateItem" Needs::Server(Permission::Administer), _ask => Err(computer::refuse("making a node"));
+    Read "computer/{}/api/{}" ANY_VIEW, ask => {
+        let format = ask.format(1);
+        format.answer(&computer::one(&ask.call, ask.arg(0), &format.want()?).await?)
+    };
+    Read "computer/{}/config.xml" Needs::Server(Permission::Administer), ask => {
+        let text = computer::config(&ask.call, ask.arg(0))?;
+        Ok(([(header::CONTENT_TYPE, "application/xml")], text).into_response())
+    };
+    Change "computer/{}/{*}" Needs::Server(Permission::Administer), _ask => Err(computer::refuse("changing a node"));
+    Read "pluginManager/api/{}" ANY_VIEW, ask => ask.show(0, plugins::all);
+    Read "pluginManager/plugin/{}/api/{}" ANY_VIEW, ask => {
+        let format = ask.format(1);
+        format.answer(&plugins::find(ask.arg(0), &format.want()?)?)
+    };
+    Change "pipeline-model-converter/validate" ANY_VIEW, ask => converter::validate(&ask.call);
+    Change "pipeline-model-converter/{}" ANY_VIEW, ask => converter::convert(&ask.call, ask.arg(0));
     Change "quietDown" Needs::Server(Permission::Administer), ask => hudson::set_quiet(&ask.call, true).await;
     Change "cancelQuietDown" Needs::Server(Permission::Administer), ask => hudson::set_quiet(&ask.call, false).await;
     Change "reload" Needs::Server(Permission::Administer), ask => Ok(redirect(&ask.call.url("")));
@@ -232,6 +267,38 @@ pub(crate) const ITEM: &[Operation] = table! {
         ask.item.job()?;
         Ok(redirect(&ask.call.url(&super::items::path(ask.item.full_name()))))
     };
+    Read "wfapi" VIEW, ask => {
+        let pipeline = ask.item.job()?;
+        let next = ask.call.state.catalog.next_number(&pipeline.name).await?;
+        Ok(Json(wfapi::job(pipeline, next.saturating_sub(1))).into_response())
+    };
+    Read "wfapi/describe" VIEW, ask => {
+        let pipeline = ask.item.job()?;
+        let next = ask.call.state.catalog.next_number(&pipeline.name).await?;
+        Ok(Json(wfapi::job(pipeline, next.saturating_sub(1))).into_response())
+    };
+    Read "wfapi/runs" VIEW, ask => wfapi::runs(&ask.call, ask.item.job()?).await;
+    Read "credentials/store/{}/domain/{}/api/{}" CREDENTIALS, ask => {
+        let format = ask.format(2);
+        let want = format.want()?;
+        format.answer(&credentials::domain(&ask.call, &ask.item, ask.arg(0), ask.arg(1), &want).await?)
+    };
+    Change "credentials/store/{}/domain/{}/createCredentials" CREDENTIALS, ask => {
+        credentials::create(&ask.call, &ask.item, ask.arg(0), ask.arg(1)).await
+    };
+    Read "credentials/store/{}/domain/{}/credential/{}/api/{}" CREDENTIALS, ask => {
+        let format = ask.format(3);
+        format.answer(&credentials::bean(&ask.call, &ask.item, ask.arg(2), &format.want()?).await?)
+    };
+    Any "credentials/store/{}/domain/{}/credential/{}/config.xml" CREDENTIALS, ask => match ask.call.method {
+        Method::GET | Method::HEAD => credentials::show_config(&ask.call, &ask.item, ask.arg(2)).await,
+        Method::POST => credentials::change(&ask.call, &ask.item, ask.arg(2)).await,
+        Method::DELETE => credentials::delete(&ask.call, &ask.item, ask.arg(2)).await,
+        _ => Ok(StatusCode::METHOD_NOT_ALLOWED.into_response()),
+    };
+    Change "credentials/store/{}/domain/{}/credential/{}/doDelete" CREDENTIALS, ask => {
+        credentials::delete(&ask.call, &ask.item, ask.arg(2)).await
+    };
     Read "view/{}/api/{}" VIEW, ask => {
         let format = ask.format(1);
         format.answer(&views::bean(&ask.call, &ask.item, ask.arg(0), &format.want()?).await?)
@@ -274,6 +341,39 @@ pub(crate) const BUILD: &[Operation] = table! {
         build::noted(&ask.call, ask.target()?, |note| note.description = Some(text)).await
     };
     Change "configSubmit" BUILDS, ask => build::configure(&ask.call, ask.target()?).await;
+    Read "testReport/api/{}" VIEW, ask => {
+        let format = ask.format(0);
+        format.answer(&report::bean(&ask.call, ask.target()?, &format.want()?).await?)
+    };
+    Read "wfapi" VIEW, ask => wfapi::describe(&ask.call, ask.target()?).await;
+    Read "wfapi/describe" VIEW, ask => wfapi::describe(&ask.call, ask.target()?).await;
+    Read "wfapi/pendingInputActions" VIEW, ask => Ok(Json(wfapi::pending(&ask.call, ask.target()?).await?).into_response());
+    Read "wfapi/nextPendingInputAction" VIEW, ask => {
+        Ok(Json(wfapi::pending(&ask.call, ask.target()?).await?.into_iter().next()).into_response())
+    };
+    Read "wfapi/artifacts" VIEW, ask => wfapi::artifacts(&ask.call, ask.target()?).await;
+    Read "wfapi/changesets" VIEW, ask => Ok(wfapi::changesets(ask.target()?));
+    Change "wfapi/inputSubmit" APPROVE, ask => {
+        let id = ask.call.needed("inputId")?;
+        inputs::answer(&ask.call, ask.target()?, id, Decision::Approved, Reply::Plain).await
+    };
+    Read "execution/node/{}/wfapi/describe" VIEW, ask => wfapi::node(&ask.call, ask.target()?, ask.arg(0), false).await;
+    Read "execution/node/{}/wfapi/log" VIEW, ask => wfapi::node(&ask.call, ask.target()?, ask.arg(0), true).await;
+    Change "input/{}/proceedEmpty" APPROVE, ask => {
+        inputs::answer(&ask.call, ask.target()?, ask.arg(0), Decision::Approved, Reply::Plain).await
+    };
+    Change "input/{}/abort" APPROVE, ask => {
+        inputs::answer(&ask.call, ask.target()?, ask.arg(0), Decision::Rejected, Reply::Plain).await
+    };
+    Change "input/{}/submit" APPROVE, ask => {
+        // The page's other button sends its own name.
+        let approved = ask.call.value("abort").is_none();
+        let decision = if approved { Decision::Approved } else { Decision::Rejected };
+        inputs::answer(&ask.call, ask.target()?, ask.arg(0), decision, Reply::Console).await
+    };
+    Change "input/{}/proceed" APPROVE, ask => {
+        inputs::answer(&ask.call, ask.target()?, ask.arg(0), Decision::Approved, Reply::Console).await
+    };
     Read "artifact/*zip*/{}" VIEW, ask => artifacts::all(&ask.call, ask.target()?).await;
     Read "artifact/{*}" VIEW, ask => artifacts::one(&ask.call, ask.target()?, ask.arg(0)).await;
     Read "{*}" VIEW, ask => pages::page_of_build(&ask.call, ask.target()?, ask.arg(0));

@@ -102,11 +102,6 @@ enum Dialect {
     Python,
 }
 
-/// The object as JSON; for answers that are JSON whatever is asked.
-pub(crate) fn json(data: &Data) -> Response {
-    typed("application/json;charset=utf-8", text(data, Dialect::Json, false))
-}
-
 fn text(data: &Data, dialect: Dialect, pretty: bool) -> String {
     let mut writer = Writer { out: String::new(), dialect, pretty, level: 0 };
     writer.value(data);

@@ -197,6 +197,24 @@ pub(crate) fn without(text: &str, element: &Element) -> String {
     changed
 }
 
+/// The text with other content in some of its elements; an element inside another one goes with it.
+pub(crate) fn with_inner(text: &str, elements: &[&Element], inner: &str) -> String {
+    let mut all: Vec<&Element> = elements.to_vec();
+    all.sort_by_key(|element| std::cmp::Reverse(element.whole.start));
+    // From the last to the first, so that what is still to be replaced stays where it is; the outermost counts.
+    let outermost = |element: &&&Element| {
+        !all.iter().any(|o| o.whole.start < element.whole.start && o.whole.end >= element.whole.end)
+    };
+    let mut changed = text.to_owned();
+    for element in all.iter().filter(outermost) {
+        if element.text.trim().is_empty() && element.children.is_empty() {
+            continue;
+        }
+        changed.replace_range(element.inner.clone(), inner);
+    }
+    changed
+}
+
 /// Text for between two tags.
 pub(crate) fn escape(text: &str) -> String {
     quick_xml::escape::escape(text).into_owned()
