@@ -33,17 +33,17 @@ const METHODS: &[Method] = &[
             return yes(vm.map_get(set, item)?.is_some());
         }
         let items = vm.elements(this)?;
-        yes(position(vm, &items, item)?.is_some())
+        yes(java_position(vm, &items, item)?.is_some())
     }),
     method("isCase", 1, 1, |vm, this, args| {
         let [item] = args else { return Err(Raise::NoMatch) };
         let items = vm.elements(this)?;
-        yes(position(vm, &items, item)?.is_some())
+        yes(java_position(vm, &items, item)?.is_some())
     }),
     method("containsAll", 1, MANY, |vm, this, args| {
         let (items, wanted) = (vm.elements(this)?, spread(vm, args)?);
         for item in &wanted {
-            if position(vm, &items, item)?.is_none() {
+            if java_position(vm, &items, item)?.is_none() {
                 return yes(false);
             }
         }
@@ -52,7 +52,7 @@ const METHODS: &[Method] = &[
     method("disjoint", 1, 1, |vm, this, args| {
         let (items, others) = (vm.elements(this)?, spread(vm, args)?);
         for item in &others {
-            if position(vm, &items, item)?.is_some() {
+            if java_position(vm, &items, item)?.is_some() {
                 return yes(false);
             }
         }
@@ -154,7 +154,8 @@ const METHODS: &[Method] = &[
     }),
     method("toSet", 0, 0, |vm, this, _| {
         let items = vm.elements(this)?;
-        vm.set_from(MapKind::Hash, items)
+        let items = bucket_order(vm, items)?;
+        vm.set_from(MapKind::Linked, items)
     }),
     method("toArray", 0, 1, |vm, this, _| {
         let items = vm.elements(this)?;
@@ -285,7 +286,7 @@ const METHODS: &[Method] = &[
     method("remove", 1, 1, |vm, this, args| match (this, args) {
         (Value::Set(set), [item]) => {
             let there = vm.map_get(set, item)?.is_some();
-            vm.map_remove(set, item)?;
+            take_out(vm, set, item)?;
             yes(there)
         }
         _ => Err(Raise::NoMatch),
@@ -297,8 +298,9 @@ const METHODS: &[Method] = &[
             Err(vm.exception_without_message("java.lang.UnsupportedOperationException"))
         }
         Value::Set(set) => {
-            let gone = std::mem::take(&mut *set.entries.borrow_mut());
-            drop(gone);
+            for item in vm.elements(this)? {
+                take_out(vm, set, &item)?;
+            }
             Ok(Value::Null)
         }
         _ => Err(Raise::NoMatch),
@@ -335,6 +337,10 @@ const ITERATOR: &[Method] = &[
         Value::Iter(iter) => super::list::remove_behind(vm, iter),
         _ => Err(Raise::NoMatch),
     }),
+    method("set", 1, 1, |_, this, args| match (this, args) {
+        (Value::Iter(iter), [item]) => super::list::set_behind(iter, item),
+        _ => Err(Raise::NoMatch),
+    }),
     method("iterator", 0, 0, |_, this, _| Ok(this.clone())),
     method("toList", 0, 0, |vm, this, _| {
         let items = vm.elements(this)?;
@@ -366,6 +372,21 @@ pub(super) fn like(vm: &mut Vm, sample: &Value, items: Vec<Value>) -> Answer {
     }
 }
 
+/// The order of `new HashSet(size)` of that size, whose table may be smaller than that of other hash sets.
+fn bucket_order(vm: &mut Vm, items: Vec<Value>) -> Result<Vec<Value>, Raise> {
+    let mut table = items.len().max(1).next_power_of_two();
+    if items.len() * 4 > table * 3 {
+        table *= 2;
+    }
+    let mut placed = Vec::new();
+    for item in items {
+        let hash = vm.hash(&item)?.cast_unsigned();
+        placed.push(((hash ^ (hash >> 16)) as usize & (table - 1), item));
+    }
+    placed.sort_by_key(|(place, _)| *place);
+    Ok(placed.into_iter().map(|(_, item)| item).collect())
+}
+
 /// The elements of a collection or array; anything else is one element.
 pub(super) fn one_or_many(vm: &mut Vm, value: &Value) -> Result<Vec<Value>, Raise> {
     match value {
@@ -388,7 +409,17 @@ pub(super) fn spread(vm: &mut Vm, args: &[Value]) -> Result<Vec<Value>, Raise> {
     }
 }
 
-/// Where an equal element is.
+/// Where an element is that Java's `equals` says is the same: `1` is not `1L`.
+pub(super) fn java_position(vm: &mut Vm, items: &[Value], wanted: &Value) -> Result<Option<usize>, Raise> {
+    for (at, item) in items.iter().enumerate() {
+        if super::object::java_equals(vm, item, wanted)? {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
+/// Where an element is that Groovy's `==` says is the same.
 pub(super) fn position(vm: &mut Vm, items: &[Value], wanted: &Value) -> Result<Option<usize>, Raise> {
     for (at, item) in items.iter().enumerate() {
         if vm.equals(item, wanted)? {
@@ -699,12 +730,26 @@ pub(super) fn put_pair(vm: &mut Vm, into: &Rc<Map>, item: &Value) -> Result<(), 
     Ok(())
 }
 
+/// Removes from a set and, when it is the keys or entries of a map, from that map.
+fn take_out(vm: &mut Vm, set: &Rc<Map>, item: &Value) -> Result<(), Raise> {
+    vm.map_remove(set, item)?;
+    let source = set.closure.borrow().clone();
+    if let Some(Value::Map(source)) = source {
+        let key = match vm.is_kind(item, id::ENTRY) {
+            true => vm.call_method(item, "getKey", &[])?,
+            false => item.clone(),
+        };
+        vm.map_remove(&source, &key)?;
+    }
+    Ok(())
+}
+
 fn keep_in_set(vm: &mut Vm, this: &Value, args: &[Value], wanted: bool) -> Answer {
     let (Value::Set(set), others) = (this, spread(vm, args)?) else { return Err(Raise::NoMatch) };
     let mut changed = false;
     for item in vm.elements(this)? {
-        if position(vm, &others, &item)?.is_some() != wanted {
-            vm.map_remove(set, &item)?;
+        if java_position(vm, &others, &item)?.is_some() != wanted {
+            take_out(vm, set, &item)?;
             changed = true;
         }
     }

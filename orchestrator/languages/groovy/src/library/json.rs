@@ -17,6 +17,7 @@ pub(super) const DECLARED: &[Declared] = &[
     Declared { name: "groovy.json.JsonSlurper", parent: "java.lang.Object", interfaces: &[], interface: false },
     Declared { name: "groovy.json.JsonSlurperClassic", parent: "java.lang.Object", interfaces: &[], interface: false },
     Declared { name: "groovy.json.JsonOutput", parent: "java.lang.Object", interfaces: &[], interface: false },
+    Declared { name: "groovy.json.JsonBuilder", parent: "java.lang.Object", interfaces: &[], interface: false },
     Declared { name: "groovy.json.JsonParserType", parent: "java.lang.Object", interfaces: &[], interface: false },
 ];
 
@@ -39,6 +40,7 @@ pub(super) const EXTENSIONS: &[Extension] = &[
         statics: OUTPUT,
         new: Some(|vm, _| Ok(vm.native("groovy.json.JsonOutput", ()))),
     },
+    Extension { of: "groovy.json.JsonBuilder", methods: BUILDER, statics: &[], new: Some(new_builder) },
     Extension {
         of: "groovy.json.JsonParserType",
         methods: &[],
@@ -69,6 +71,45 @@ const SLURPER: &[Method] = &[
     }),
     method("setType", 1, 1, |_, this, _| Ok(this.clone())),
 ];
+
+/// State of a `JsonBuilder`. The forms that take a closure are not there: no list of Jenkins' sandbox permits the class.
+pub(crate) struct Builder(std::cell::RefCell<Value>);
+
+const BUILDER: &[Method] = &[
+    method("getContent", 0, 0, |_, this, _| Ok(builder(this)?.0.borrow().clone())),
+    method("call", 1, 1, |_, this, args| match args {
+        [Value::Closure(_)] => Err(Raise::NoMatch),
+        [value] => {
+            builder(this)?.0.replace(value.clone());
+            Ok(value.clone())
+        }
+        _ => Err(Raise::NoMatch),
+    }),
+    method("toString", 0, 0, |vm, this, _| {
+        let content = builder(this)?.0.borrow().clone();
+        let mut out = String::new();
+        write(vm, &mut out, &content)?;
+        string(out)
+    }),
+    method("toPrettyString", 0, 0, |vm, this, _| {
+        let content = builder(this)?.0.borrow().clone();
+        let mut out = String::new();
+        write(vm, &mut out, &content)?;
+        string(pretty(&out))
+    }),
+];
+
+fn new_builder(vm: &mut Vm, args: &[Value]) -> Answer {
+    let content = args.first().cloned().unwrap_or_default();
+    Ok(vm.native("groovy.json.JsonBuilder", Builder(content.into())))
+}
+
+fn builder(this: &Value) -> Result<&Builder, Raise> {
+    match this {
+        Value::Native(native) => native.state().ok_or(Raise::NoMatch),
+        _ => Err(Raise::NoMatch),
+    }
+}
 
 const OUTPUT: &[Static] = &[
     function("toJson", 1, 1, |vm, args| {

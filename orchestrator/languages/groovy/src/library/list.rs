@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::arguments::{count, int, yes};
-use super::collection::{as_list, empty, one_or_many, position, spread};
+use super::collection::{as_list, empty, java_position, one_or_many, spread};
 use super::{Answer, Declared, Extension, Method, function, method};
 use crate::value::{Iter, List, ListKind, Value, Walk};
 use crate::vm::{Raise, Vm};
@@ -178,12 +178,12 @@ const METHODS: &[Method] = &[
     }),
     method("indexOf", 1, 1, |vm, this, args| {
         let ([what], items) = (args, vm.elements(this)?) else { return Err(Raise::NoMatch) };
-        position(vm, &items, what)?.map_or(Ok(Value::Int(-1)), count)
+        java_position(vm, &items, what)?.map_or(Ok(Value::Int(-1)), count)
     }),
     method("lastIndexOf", 1, 1, |vm, this, args| {
         let ([what], items) = (args, vm.elements(this)?) else { return Err(Raise::NoMatch) };
         for (at, item) in items.iter().enumerate().rev() {
-            if vm.equals(item, what)? {
+            if super::object::java_equals(vm, item, what)? {
                 return count(at);
             }
         }
@@ -352,6 +352,19 @@ pub(super) fn remove_behind(vm: &mut Vm, iter: &Rc<Iter>) -> Answer {
     if done { Ok(Value::Null) } else { Err(vm.exception_without_message("java.lang.IllegalStateException")) }
 }
 
+/// `ListIterator.set(item)`: in the place of what `next()` gave last.
+pub(super) fn set_behind(iter: &Rc<Iter>, item: &Value) -> Answer {
+    match &*iter.state.borrow() {
+        Walk::Live { list, next, .. } if list.kind != ListKind::Immutable => {
+            let at = next.checked_sub(1).ok_or(Raise::NoMatch)?;
+            let old = list.items.borrow_mut().get_mut(at).map(|place| std::mem::replace(place, item.clone()));
+            drop(old);
+            Ok(Value::Null)
+        }
+        _ => Err(Raise::NoMatch),
+    }
+}
+
 fn add(vm: &mut Vm, this: &Value, args: &[Value]) -> Answer {
     let list = growable(vm, this)?;
     vm.charge(size_of::<Value>())?;
@@ -385,7 +398,7 @@ fn remove_at(vm: &mut Vm, list: &Rc<List>, at: i32) -> Answer {
 
 fn remove_item(vm: &mut Vm, list: &Rc<List>, what: &Value) -> Answer {
     let items = list.items.borrow().clone();
-    let found = position(vm, &items, what)?;
+    let found = java_position(vm, &items, what)?;
     if let Some(at) = found {
         list.items.borrow_mut().remove(at);
     }
@@ -399,7 +412,7 @@ fn keep(vm: &mut Vm, this: &Value, args: &[Value], wanted: bool) -> Answer {
     let before = items.len();
     let mut kept = Vec::new();
     for item in items {
-        if position(vm, &others, &item)?.is_some() == wanted {
+        if java_position(vm, &others, &item)?.is_some() == wanted {
             kept.push(item);
         }
     }

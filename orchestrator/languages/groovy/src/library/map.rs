@@ -214,7 +214,7 @@ const METHODS: &[Method] = &[
     }),
     method("keySet", 0, 0, |vm, this, _| {
         let keys = vm.entries(of(this)?).into_iter().map(|(key, _)| key).collect();
-        vm.set_from(MapKind::Linked, keys)
+        view(vm, of(this)?, keys)
     }),
     method("values", 0, 0, |vm, this, _| {
         let values = vm.entries(of(this)?).into_iter().map(|(_, value)| value).collect();
@@ -222,7 +222,7 @@ const METHODS: &[Method] = &[
     }),
     method("entrySet", 0, 0, |vm, this, _| {
         let entries = vm.map_entries(of(this)?);
-        vm.set_from(MapKind::Linked, entries)
+        view(vm, of(this)?, entries)
     }),
     method("iterator", 0, 0, |vm, this, _| {
         let entries = vm.map_entries(of(this)?);
@@ -337,6 +337,15 @@ fn copy(vm: &mut Vm, map: &Rc<Map>) -> Result<Rc<Map>, Raise> {
         vm.map_put(&out, key, value)?;
     }
     Ok(out)
+}
+
+/// The keys or entries of a map as a set that remembers the map: what is removed from it, leaves the map as well.
+fn view(vm: &mut Vm, map: &Rc<Map>, items: Vec<Value>) -> Answer {
+    let set = vm.set_from(MapKind::Linked, items)?;
+    if let Value::Set(set) = &set {
+        set.closure.replace(Some(Value::Map(map.clone())));
+    }
+    Ok(set)
 }
 
 fn entry(this: &Value) -> Result<&Entry, Raise> {

@@ -40,6 +40,7 @@ mod map;
 mod math;
 mod numbers;
 mod object;
+mod optional;
 mod random;
 mod range;
 pub(crate) mod regex;
@@ -134,6 +135,7 @@ pub const EXTENSIONS: &[&[Extension]] = &[
     math::EXTENSIONS,
     numbers::EXTENSIONS,
     object::EXTENSIONS,
+    optional::EXTENSIONS,
     random::EXTENSIONS,
     range::EXTENSIONS,
     regex::EXTENSIONS,
@@ -156,6 +158,7 @@ pub const DECLARED: &[&[Declared]] = &[
     list::DECLARED,
     map::DECLARED,
     math::DECLARED,
+    optional::DECLARED,
     random::DECLARED,
     stream::DECLARED,
     system::DECLARED,
@@ -163,7 +166,20 @@ pub const DECLARED: &[&[Declared]] = &[
 
 /// Groovy source compiled once per thread: class `<Name>` here holds the closure-taking methods of type `<of>`.
 /// A static method's first parameter is the receiver. `(of, class name, source)`.
-pub const PRELUDE: &[(&str, &str, &str)] = &[];
+pub const PRELUDE: &[(&str, &str, &str)] = &[
+    ("java.lang.Object", "ObjectMethods", include_str!("../prelude/object.groovy")),
+    ("java.lang.Iterable", "IterableMethods", include_str!("../prelude/iterable.groovy")),
+    ("java.util.Collection", "CollectionMethods", include_str!("../prelude/iterable.groovy")),
+    ("java.util.List", "ListMethods", include_str!("../prelude/list.groovy")),
+    ("java.util.Map", "MapMethods", include_str!("../prelude/map.groovy")),
+    ("java.util.Iterator", "IteratorMethods", include_str!("../prelude/iterable.groovy")),
+    ("java.lang.CharSequence", "TextMethods", include_str!("../prelude/text.groovy")),
+    ("java.util.regex.Matcher", "MatcherMethods", include_str!("../prelude/text.groovy")),
+    ("java.lang.Number", "NumberMethods", include_str!("../prelude/number.groovy")),
+    ("groovy.lang.Range", "RangeMethods", include_str!("../prelude/number.groovy")),
+    ("java.util.stream.Stream", "StreamMethods", include_str!("../prelude/stream.groovy")),
+    ("java.util.Optional", "OptionalMethods", include_str!("../prelude/stream.groovy")),
+];
 
 /// Text that tells equal library values from unequal ones, for those whose `equals` is not identity (`Date`, `UUID`,
 /// `LocalDate`). It is their key in maps, and `==` compares it.
@@ -198,8 +214,7 @@ pub(crate) fn rejected(vm: &mut Vm, signature: &str) -> Raise {
 /// # Errors
 /// A pattern that Java would refuse.
 pub fn find(vm: &mut Vm, text: &Value, pattern: &Value) -> Answer {
-    let _ = (text, pattern);
-    Err(vm.throw("java.lang.UnsupportedOperationException", "regular expressions come with the library"))
+    regex::find_operator(vm, text, pattern)
 }
 
 /// `text ==~ pattern`: whether all of the text matches.
@@ -207,7 +222,7 @@ pub fn find(vm: &mut Vm, text: &Value, pattern: &Value) -> Answer {
 /// # Errors
 /// A pattern that Java would refuse.
 pub fn matches(vm: &mut Vm, text: &Value, pattern: &Value) -> Answer {
-    find(vm, text, pattern)
+    regex::match_operator(vm, text, pattern)
 }
 
 /// `~text`: a `Pattern`.
@@ -215,5 +230,6 @@ pub fn matches(vm: &mut Vm, text: &Value, pattern: &Value) -> Answer {
 /// # Errors
 /// A pattern that Java would refuse.
 pub fn pattern(vm: &mut Vm, text: &Value) -> Answer {
-    find(vm, text, &Value::Null)
+    let text = vm.text(text)?;
+    regex::compile(vm, &text, 0)
 }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::arguments::{string, yes};
-use super::{Answer, Extension, MANY, Method, format, method};
+use super::{Extension, MANY, Method, format, method};
 use crate::value::{ListKind, Value};
 use crate::vm::{Raise, Vm};
 
@@ -11,7 +11,7 @@ pub(super) const EXTENSIONS: &[Extension] =
     &[Extension { of: "java.lang.Object", methods: METHODS, statics: &[], new: None }];
 
 const METHODS: &[Method] = &[
-    method("toString", 0, 0, |vm, this, _| Ok(Value::Str(java_text(vm, this)?))),
+    method("toString", 0, 0, |vm, this, _| Ok(Value::Str(vm.text(this)?))),
     method("inspect", 0, 0, |vm, this, _| Ok(Value::Str(vm.inspect(this)?))),
     method("equals", 1, 1, |vm, this, args| {
         let [other] = args else { return Err(Raise::NoMatch) };
@@ -31,8 +31,11 @@ const METHODS: &[Method] = &[
         let spread = spread(rest);
         string(format::format(vm, &pattern, &spread)?)
     }),
-    method("getAt", 1, 1, |_, _, _| Err(Raise::NoMatch)),
-    method("toArray", 0, 0, |_, _, _| Err(Raise::NoMatch)),
+    method("invokeMethod", 2, 2, |vm, this, args| {
+        let [name, given] = args else { return Err(Raise::NoMatch) };
+        let (name, given) = (vm.str_arg(name)?, super::collection::one_or_many(vm, given)?);
+        vm.call_method(this, &name, &given)
+    }),
 ];
 
 /// Groovy hands a single list to a format as its arguments.

@@ -17,8 +17,6 @@ const METHODS: &[Method] = &[
     method("containsWithinBounds", 1, 1, within),
     method("isCase", 1, 1, within),
     method("step", 1, 1, step),
-    method("toString", 0, 0, |vm, this, _| Ok(Value::Str(vm.text(this)?))),
-    method("inspect", 0, 0, |vm, this, _| Ok(Value::Str(vm.inspect(this)?))),
     method("clear", 0, 0, |vm, _, _| Err(vm.exception_without_message("java.lang.UnsupportedOperationException"))),
     method("remove", 1, 1, |vm, _, _| Err(vm.exception_without_message("java.lang.UnsupportedOperationException"))),
     method("set", 2, 2, |vm, _, _| Err(vm.exception_without_message("java.lang.UnsupportedOperationException"))),

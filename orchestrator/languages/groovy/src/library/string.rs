@@ -12,6 +12,7 @@ use crate::vm::{Raise, Vm};
 pub(super) const EXTENSIONS: &[Extension] = &[
     Extension { of: "java.lang.CharSequence", methods: METHODS, statics: &[], new: None },
     Extension { of: "java.lang.String", methods: &[], statics: STATICS, new: Some(new) },
+    Extension { of: "groovy.lang.GString", methods: GSTRING, statics: &[], new: None },
 ];
 
 const METHODS: &[Method] = &[
@@ -106,15 +107,31 @@ const METHODS: &[Method] = &[
     method("regionMatches", 4, 5, region_matches),
 ];
 
+const GSTRING: &[Method] = &[
+    method("getValues", 0, 0, |vm, this, _| {
+        let Value::GStr(parts) = this else { return Err(Raise::NoMatch) };
+        Ok(vm.list_of(ListKind::Java(id::OBJECT), parts.values.clone()))
+    }),
+    method("getStrings", 0, 0, |vm, this, _| {
+        let Value::GStr(parts) = this else { return Err(Raise::NoMatch) };
+        let items = parts.strings.iter().cloned().map(Value::Str).collect();
+        Ok(vm.list_of(ListKind::Java(id::STRING), items))
+    }),
+    method("getValueCount", 0, 0, |_, this, _| match this {
+        Value::GStr(parts) => count(parts.values.len()),
+        _ => Err(Raise::NoMatch),
+    }),
+];
+
 const STATICS: &[Static] = &[
     function("valueOf", 1, 1, |vm, args| {
         let [value] = args else { return Err(Raise::NoMatch) };
-        Ok(Value::Str(vm.text(value)?))
+        match value {
+            Value::List(list) if matches!(list.kind, ListKind::Java(id::P_CHAR)) => new(vm, args),
+            _ => Ok(Value::Str(super::object::java_text(vm, value)?)),
+        }
     }),
-    function("copyValueOf", 1, 1, |vm, args| {
-        let [value] = args else { return Err(Raise::NoMatch) };
-        Ok(Value::Str(vm.text(value)?))
-    }),
+    function("copyValueOf", 1, 1, new),
     function("join", 1, MANY, |vm, args| {
         let [separator, rest @ ..] = args else { return Err(Raise::NoMatch) };
         let separator = chars(vm, separator)?;

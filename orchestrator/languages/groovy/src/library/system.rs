@@ -34,10 +34,22 @@ pub(super) const DECLARED: &[Declared] = &[
     class("java.net.Socket"),
     class("groovy.lang.GroovyShell"),
     class("groovy.util.Eval"),
+    class("groovy.util.XmlSlurper"),
+    class("groovy.util.XmlParser"),
+    class("groovy.util.ConfigSlurper"),
+    class("groovy.util.Expando"),
+    class("groovy.text.SimpleTemplateEngine"),
+    class("groovy.text.GStringTemplateEngine"),
 ];
 
 pub(super) const EXTENSIONS: &[Extension] = &[
     Extension { of: "java.lang.System", methods: &[], statics: SYSTEM, new: None },
+    refused("groovy.util.XmlSlurper", |vm, _| Err(rejected(vm, "new groovy.util.XmlSlurper"))),
+    refused("groovy.util.XmlParser", |vm, _| Err(rejected(vm, "new groovy.util.XmlParser"))),
+    refused("groovy.util.ConfigSlurper", |vm, _| Err(rejected(vm, "new groovy.util.ConfigSlurper"))),
+    refused("groovy.util.Expando", |vm, _| Err(rejected(vm, "new groovy.util.Expando"))),
+    refused("groovy.text.SimpleTemplateEngine", |vm, _| Err(rejected(vm, "new groovy.text.SimpleTemplateEngine"))),
+    refused("groovy.text.GStringTemplateEngine", |vm, _| Err(rejected(vm, "new groovy.text.GStringTemplateEngine"))),
     Extension {
         of: "java.lang.Thread",
         methods: &[],
@@ -130,6 +142,11 @@ pub(super) const EXTENSIONS: &[Extension] = &[
         new: None,
     },
 ];
+
+/// A class that no list of Jenkins' sandbox lets a script make.
+const fn refused(of: &'static str, new: fn(&mut Vm, &[Value]) -> Answer) -> Extension {
+    Extension { of, methods: &[], statics: &[], new: Some(new) }
+}
 
 const FILE_STATICS: &[Static] = &[
     function("separator", 0, 0, |_, _| string("/")),
