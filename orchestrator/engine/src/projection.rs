@@ -99,17 +99,12 @@ impl Projection {
                     haliotis_model::Decision::Rejected => format!("rejected by {}", answer.by),
                 });
             }
-            Event::AgentLeased { id, agent } => {
-                let node = self.node(id);
-                node.agent = Some(agent.clone());
-                node.state = NodeState::Running;
-                node.started_at = Some(at);
-            }
             Event::AbortRequested { by, reason } => {
                 let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
                 self.view.lines.push((at, format!("abort requested by {by}{why}")));
             }
-            Event::TimerFired { .. } => {}
+            // A lease is no node of its own: the steps on it tell where they run.
+            Event::AgentLeased { .. } | Event::TimerFired { .. } => {}
         }
     }
 

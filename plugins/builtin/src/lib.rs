@@ -8,7 +8,9 @@ mod checkout;
 mod condition;
 mod docs;
 mod echo;
+mod environment;
 mod files;
+mod files_step;
 mod http;
 mod junit;
 mod noop;
@@ -19,8 +21,10 @@ mod sleep;
 mod stash;
 mod stopping;
 mod write_file;
+mod zip;
 
 pub use docs::markdown;
+use haliotis_model::Placement;
 use haliotis_plugin_api::StepRunner;
 
 /// All built-in steps, by name.
@@ -29,10 +33,13 @@ pub const STEPS: &[&dyn StepRunner] = &[
     &checkout::Checkout,
     &condition::Condition,
     &echo::Echo,
+    &environment::Environment(Placement::Agent),
+    &files_step::Files,
     &http::Http,
     &junit::Junit,
     &noop::Noop,
     &read_file::ReadFile,
+    &environment::Environment(Placement::Server),
     &sh::Sh,
     &sleep::Sleep,
     &stash::Stash,

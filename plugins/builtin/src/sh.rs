@@ -55,6 +55,12 @@ impl StepRunner for Sh {
                 )
                 .or(false),
                 ArgumentSchema::optional(
+                    "keep-line-ends",
+                    Boolean,
+                    "With `return-stdout`, the output keeps its last line ends.",
+                )
+                .or(false),
+                ArgumentSchema::optional(
                     "return-status",
                     Boolean,
                     "Any exit code is a success; the output `exit-code` tells.",
@@ -179,6 +185,7 @@ fn finished(ctx: &StepContext, exit: Exit) -> Result<StepOutput, StepError> {
     };
     if ctx.flag("return-stdout") {
         match read_capped(&stdout_file(ctx), "standard output") {
+            Ok(text) if ctx.flag("keep-line-ends") => outputs.insert("stdout".to_owned(), text.into()),
             Ok(text) => outputs.insert("stdout".to_owned(), text.trim_end_matches(['\n', '\r']).into()),
             Err(problem) => return Ok(StepOutput::failure(problem)),
         };
