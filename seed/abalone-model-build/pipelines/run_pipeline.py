@@ -43,8 +43,9 @@ def wait(execution, poll_s):
 def tell(execution):
     """The steps in the order in which they ran, and the status of all."""
     for step in reversed(execution.list_steps()):
-        reason = step.get("FailureReason")
-        print("%-44s %s%s" % (step["StepName"], step["StepStatus"], ": " + reason if reason else ""))
+        reason, source = step.get("FailureReason"), step.get("CacheHitResult", {}).get("SourcePipelineExecutionArn")
+        more = ": " + reason if reason else " (taken from %s)" % source.rsplit("/", 1)[1] if source else ""
+        print("%-44s %s%s" % (step["StepName"], step["StepStatus"], more))
     status = execution.describe()["PipelineExecutionStatus"]
     print("execution %s: %s" % (execution.arn, status))
     return status

@@ -25,8 +25,17 @@ impl SageMaker {
     pub(crate) async fn furnish(&self, job: &Job) -> Result<(), String> {
         let log = self.job_log(job.kind, &job.name);
         self.furnish_python(&log).await?;
-        for location in public_objects(&job.request) {
-            self.furnish_object(&location, &log).await?;
+        self.furnish_objects(&job.request, &log).await
+    }
+
+    /// Fetches the public objects that a request names. A pipeline's step does so before it compares contents with an
+    /// earlier one's; the Python environment is made when there is something to fetch.
+    pub(crate) async fn furnish_objects(&self, request: &serde_json::Value, log: &Path) -> Result<(), String> {
+        for location in public_objects(request) {
+            if self.s3.head(&location.bucket, &location.key).is_err() {
+                self.furnish_python(log).await?;
+                self.furnish_object(&location, log).await?;
+            }
         }
         Ok(())
     }
@@ -50,9 +59,6 @@ impl SageMaker {
     }
 
     async fn furnish_object(&self, location: &Location, log: &Path) -> Result<(), String> {
-        if self.s3.head(&location.bucket, &location.key).is_ok() {
-            return Ok(());
-        }
         tell(log, &format!("{} is AWS' public sample; fetching the same data once", location.uri()));
         let env = PythonEnv { interpreter: self.settings.python.clone() };
         let dir = self.home.join("datasets");

@@ -59,6 +59,10 @@ impl SageMaker {
             record.end(StepStatus::Failed, Some(message));
             return self.add_step(id, record);
         }
+        if let Some(kind) = job_kind(step.kind) {
+            // What cannot be fetched is the job's to say.
+            let _ = self.furnish_objects(&record.arguments, &self.job_log(kind, &work)).await;
+        }
         self.look_into_cache(&execution, step, &mut record);
         let begun = !record.status.is_over();
         self.add_step(id, record.clone())?;
