@@ -391,8 +391,14 @@ pub fn compare(left: &Value, right: &Value) -> Option<Ordering> {
         Rank::Int | Rank::Long => Some(to_i64(left)?.cmp(&to_i64(right)?)),
         Rank::Big => Some(to_big(left)?.cmp(&to_big(right)?)),
         Rank::Decimal => Some(to_decimal(left)?.compare(&to_decimal(right)?)),
-        Rank::Double => to_f64(left)?.partial_cmp(&to_f64(right)?),
+        Rank::Double => Some(double_order(to_f64(left)?, to_f64(right)?)),
     }
+}
+
+/// `Double.compare`: NaN is equal to itself and above all, and `-0.0` is below `0.0`.
+pub fn double_order(left: f64, right: f64) -> Ordering {
+    let plain = |number: f64| if number.is_nan() { f64::NAN.abs() } else { number };
+    plain(left).total_cmp(&plain(right))
 }
 
 /// `Double.toString`.

@@ -18,7 +18,13 @@ impl<'a> Compiler<'a> {
         self.func().noting = before;
         done?;
         let holds = self.emit(Op::JumpIf(0));
-        let text: Rc<str> = Rc::from(self.script.text(Span::new(span.start, condition.span.end.max(span.start))));
+        let mut text: Rc<str> = Rc::from(self.script.text(Span::new(span.start, condition.span.end.max(span.start))));
+        if matches!(condition.kind, ExprKind::Binary { .. }) && !power {
+            // The message shows the expression as the compiler would print it.
+            text = Rc::from(format!("({})", self.script.text(condition.span)));
+        } else if !power {
+            text = Rc::from(self.script.text(condition.span));
+        }
         let func = self.func();
         func.asserts.push((text, span.start));
         let index = u32::try_from(func.asserts.len() - 1).unwrap_or(u32::MAX);

@@ -156,7 +156,9 @@ impl<'a> Compiler<'a> {
             span: tree.name.span,
         });
         self.within.push(class.clone());
+        let before = std::mem::take(&mut self.closures);
         let done = self.members(tree, &class, full);
+        self.closures = before;
         self.within.pop();
         done?;
         Ok(class)

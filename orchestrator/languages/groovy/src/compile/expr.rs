@@ -296,6 +296,11 @@ impl<'a> Compiler<'a> {
                 return Ok(());
             }
         }
+        if let (ExprKind::Type(_), MemberName::Fixed(name)) = (&object.kind, &member.name) {
+            if &**name == "class" {
+                return self.expr(object);
+            }
+        }
         let mut flags = if attribute { flag::ATTRIBUTE } else { 0 };
         match object.kind {
             ExprKind::Super => flags |= flag::SUPER,

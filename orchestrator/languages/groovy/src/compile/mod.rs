@@ -122,6 +122,8 @@ pub(crate) struct Compiler<'a> {
     /// The class whose members are being compiled.
     within: Vec<Rc<Class>>,
     anonymous: u32,
+    /// Closures of the class so far.
+    closures: u32,
     at: u32,
     recursion: u32,
     /// Of the prelude.
@@ -140,6 +142,7 @@ pub(crate) fn compile(script: &ast::Script, class: &str, hidden: bool) -> Result
         classes: Vec::new(),
         within: Vec::new(),
         anonymous: 0,
+        closures: 0,
         at: 0,
         recursion: 0,
         quiet: hidden,
@@ -205,7 +208,17 @@ impl<'a> Compiler<'a> {
 
     fn open(&mut self, name: &str, is_static: bool, closure: bool) {
         let hidden_fields = if closure { None } else { self.hidden.last().cloned() };
-        let class_name = self.within.last().map_or_else(|| Rc::from(""), |class| class.name.clone());
+        let mut class_name = self.within.last().map_or_else(|| Rc::from(""), |class| class.name.clone());
+        if closure {
+            // Groovy makes a class for each closure, and its messages name them.
+            self.closures += 1;
+            let number = self.closures;
+            class_name = match self.funcs.last() {
+                Some(around) if around.closure => Rc::from(format!("{}$_closure{number}", around.class_name)),
+                Some(around) => Rc::from(format!("{class_name}$_{}_closure{number}", around.name.replace(['<', '>'], ""))),
+                None => class_name,
+            };
+        }
         self.funcs.push(Func {
             name: Rc::from(name),
             class_name,

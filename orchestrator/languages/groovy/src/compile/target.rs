@@ -184,7 +184,9 @@ impl<'a> Compiler<'a> {
             // `5++` and the like: the value with nowhere to go.
             _ => {
                 self.expr(target)?;
-                self.emit(unary);
+                if prefix {
+                    self.emit(unary);
+                }
                 Ok(())
             }
         }

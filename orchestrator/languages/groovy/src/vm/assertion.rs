@@ -17,7 +17,7 @@ impl Vm {
                 Ok(said) => said,
                 Err(raise) => return raise,
             };
-            let values = format!("{said}. Expression: {}", normal(condition));
+            let values = format!("{said}. Expression: {condition}");
             let exception = self.throwable(ClassRef::Builtin(id::ASSERTION_ERROR), Value::from(values), Value::Null);
             return Raise::Throw(exception);
         }
@@ -49,7 +49,7 @@ impl Vm {
         }
         let _ = first_line;
         values.sort_by_key(|(column, _)| std::cmp::Reverse(*column));
-        Ok(format!("{flat}\n{}", render(&values)).trim_end_matches('\n').to_owned() + "\n")
+        Ok(format!("{flat}\n{}", render(&values)).trim_end_matches('\n').to_owned())
     }
 }
 
@@ -102,8 +102,4 @@ fn put(line: &mut String, column: usize, text: &str) {
         }
     }
     *line = chars.into_iter().collect();
-}
-
-fn normal(condition: &str) -> String {
-    format!("({})", condition.trim_start_matches('(').trim_end_matches(')'))
 }

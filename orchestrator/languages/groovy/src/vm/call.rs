@@ -210,9 +210,19 @@ impl Vm {
 
     /// A method that the receiver has.
     pub(crate) fn try_call(&mut self, receiver: &Value, name: &str, args: &[Value]) -> Tried {
+        if !self.categories.is_empty() {
+            if let Some(called) = self.try_categories(receiver, name, args)? {
+                return Ok(Some(called));
+            }
+        }
         match receiver {
             Value::Object(object) => {
                 let ClassRef::User(class) = object.class.clone() else { return self.try_library(receiver, name, args) };
+                if let Some(held) = self.raw_field(receiver, "$proxy") {
+                    if let Some(called) = self.try_stand_in(&held, name, args)? {
+                        return Ok(Some(called));
+                    }
+                }
                 let methods = class.find(name);
                 if !methods.is_empty() {
                     if let Some(called) = self.try_methods(&methods, receiver, args)? {
@@ -260,6 +270,20 @@ impl Vm {
         }
     }
 
+    /// `use (Category) { }`: static methods whose first parameter is the receiver.
+    fn try_categories(&mut self, receiver: &Value, name: &str, args: &[Value]) -> Tried {
+        let mut with = vec![receiver.clone()];
+        with.extend_from_slice(args);
+        for class in self.categories.clone().iter().rev() {
+            let mut methods = class.find(name);
+            methods.retain(|method| method.is_static);
+            if let Some(called) = self.try_methods(&methods, receiver, &with)? {
+                return Ok(Some(called));
+            }
+        }
+        Ok(None)
+    }
+
     fn try_callable(&mut self, held: &Value, args: &[Value]) -> Tried {
         match held {
             Value::Closure(closure) => self.call_closure_with(&closure.clone(), args.to_vec()).map(Some),
@@ -280,6 +304,10 @@ impl Vm {
             if let Some(called) = self.try_callable(&held, args)? {
                 return Ok(Some(called));
             }
+        }
+        if let ("evaluate", [source]) = (name, args) {
+            let source = self.str_arg(source)?;
+            return self.evaluate(receiver, &source).map(Some);
         }
         let library = self.types.get(id::SCRIPT).found.contains_key(name) || self.prelude_has(id::OBJECT, name);
         if library {

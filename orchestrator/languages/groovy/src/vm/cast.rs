@@ -118,6 +118,15 @@ impl Vm {
             }
         }
         let name = self.types.get(wanted).name;
+        if let Value::List(list) = &value {
+            let args = self.type_list(&list.items.borrow().clone());
+            let text = format!(
+                "Cannot cast object '{}' with class '{}' to class '{name}' due to: groovy.lang.GroovyRuntimeException: Could not find matching constructor for: {name}({args})",
+                self.text(&value)?,
+                self.class_name(&value)
+            );
+            return Err(self.throw("org.codehaus.groovy.runtime.typehandling.GroovyCastException", text));
+        }
         Err(self.cast_failed(&value, name))
     }
 

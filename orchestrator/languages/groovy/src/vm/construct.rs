@@ -39,6 +39,22 @@ impl Vm {
             args = self.elements(&list)?;
         }
         let Some(spec) = context.code.types.get(site.ty as usize).cloned() else { return Err(Raise::NoMatch) };
+        let called = self.new_named(context, &spec, args, extra)?;
+        let made = match &called {
+            Called::Value(value) => Some(value.clone()),
+            Called::Enter(invocation) => match &invocation.then {
+                Then::Instead(value) => Some(value.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        if let Some(Value::Object(object)) = made.filter(|made| self.is_throwable(made)) {
+            *object.trace.borrow_mut() = thread.trace();
+        }
+        Ok(called)
+    }
+
+    fn new_named(&mut self, context: &Context, spec: &TypeSpec, args: Vec<Value>, mut extra: Vec<(Rc<str>, Value)>) -> Result<Called, Raise> {
         match self.class_named(&spec.name, &context.code.unit) {
             Some(Value::Class(ClassRef::User(class))) => {
                 if class.inner {
@@ -58,8 +74,6 @@ impl Vm {
                 HostAnswer::Suspend => Err(self.throw("java.lang.UnsupportedOperationException", "a constructor cannot wait")),
             },
             _ => {
-                let line = context.code.unit.lines.place(0);
-                let _ = line;
                 let text = format!("unable to resolve class {} ", spec.name);
                 Err(self.throw("org.codehaus.groovy.control.MultipleCompilationErrorsException", text))
             }
@@ -254,7 +268,18 @@ impl Vm {
 
     /// `[name: { }] as SomeClass`: an instance whose methods the map replaces.
     pub(crate) fn map_as_class(&mut self, value: &Value, class: &Rc<Class>) -> Answer {
-        Ok(self.stand_in(class, value.clone()))
+        let Value::Map(map) = value else { return Ok(self.stand_in(class, value.clone())) };
+        let entries = self.entries(map);
+        let plain: Vec<(Value, Value)> = entries.into_iter().filter(|(_, value)| !matches!(value, Value::Closure(_))).collect();
+        if plain.len() == map.entries.borrow().len() && !class.is_abstract {
+            return self.construct_from(class, value.clone());
+        }
+        let made = self.stand_in(class, value.clone());
+        for (key, value) in plain {
+            let name = self.text(&key)?;
+            self.set_raw(&made, &name, &value)?;
+        }
+        Ok(made)
     }
 
     fn stand_in(&mut self, class: &Rc<Class>, held: Value) -> Value {

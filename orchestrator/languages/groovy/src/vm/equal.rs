@@ -19,7 +19,7 @@ impl Vm {
     /// What a script's own `equals` or `compareTo` throws.
     pub fn equals(&mut self, a: &Value, b: &Value) -> Result<bool, Raise> {
         if a.same(b) {
-            return Ok(!matches!(a, Value::Double(number) if number.is_nan()));
+            return Ok(true);
         }
         match (a, b) {
             (Value::Null, _) | (_, Value::Null) => Ok(false),
@@ -75,7 +75,16 @@ impl Vm {
                     _ => Ok(false),
                 }
             }
-            (Value::Object(_), _) => self.object_equals(a, b),
+            (Value::Object(_), _) => {
+                // Groovy asks what is comparable for its order, and only the rest for `equals`.
+                let comparable = self.user_class(a).is_some_and(|class| !class.find("compareTo").is_empty())
+                    && self.is_kind(a, id::COMPARABLE)
+                    && matches!(b, Value::Object(_));
+                if comparable {
+                    return Ok(self.compare_objects(a, b)? == Ordering::Equal);
+                }
+                self.object_equals(a, b)
+            }
             _ => Ok(false),
         }
     }
@@ -138,9 +147,6 @@ impl Vm {
         }
         if let Some(order) = number::compare(a, b) {
             return Ok(order);
-        }
-        if let (Some(x), Some(y)) = (number::to_f64(a), number::to_f64(b)) {
-            return Ok(x.total_cmp(&y));
         }
         self.compare_objects(a, b)
     }

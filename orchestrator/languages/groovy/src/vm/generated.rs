@@ -14,11 +14,6 @@ use crate::value::{ClassRef, Value};
 impl Vm {
     /// A method that no source has, but the class does.
     pub(crate) fn try_generated(&mut self, this: &Value, class: &Rc<Class>, name: &str, args: &[Value]) -> Tried {
-        if let Some(held) = self.raw_field(this, "$proxy") {
-            if let Some(called) = self.try_stand_in(&held, name, args)? {
-                return Ok(Some(called));
-            }
-        }
         if let Some(called) = self.try_accessor(this, class, name, args)? {
             return Ok(Some(called));
         }
@@ -26,6 +21,10 @@ impl Vm {
             ("toString", []) => Value::Str(self.object_text(this)?),
             ("equals", [other]) => Value::Bool(self.object_equals(this, other)?),
             ("hashCode", []) => Value::Int(self.object_hash(this)?),
+            ("compareTo", [other]) if self.enum_class(this).is_some() && self.enum_class(other).is_some() => {
+                let number = |vm: &Vm, value: &Value| vm.raw_field(value, "$ordinal").and_then(|at| at.as_i64()).unwrap_or(0);
+                Value::Int(i32::try_from(number(self, this) - number(self, other)).unwrap_or(0))
+            }
             ("compareTo", [other]) if class.lineage().iter().any(|class| class.generated.sortable) || self.enum_class(this).is_some() => {
                 Self::order_number(self.compare_objects(this, other)?)
             }
@@ -43,7 +42,7 @@ impl Vm {
                 usize::try_from(next).ok().and_then(|next| all.get(next).cloned()).unwrap_or_default()
             }
             ("getClass", []) => Value::Class(self.class_of(this)),
-            ("getMetaClass" | "getProperties", []) if name == "getProperties" => return self.properties(this, class).map(Some),
+            ("getProperties", []) => return self.properties(this, class).map(Some),
             ("getProperty", [member]) => {
                 let member = self.text(member)?;
                 return self.get_property(this, &member).map(Some);
@@ -74,7 +73,7 @@ impl Vm {
         Ok(Some(Called::Value(value)))
     }
 
-    fn properties(&mut self, this: &Value, class: &Rc<Class>) -> Result<Called, Raise> {
+    pub(crate) fn properties(&mut self, this: &Value, class: &Rc<Class>) -> Result<Called, Raise> {
         let names: Vec<Rc<str>> = class
             .lineage()
             .iter()
@@ -87,10 +86,14 @@ impl Vm {
             entries.push((Value::Str(name), self.finish_nested(called)?));
         }
         entries.push((Value::str("class"), Value::Class(self.class_of(this))));
-        self.map_from(entries).map(Called::Value)
+        let map = self.map(crate::value::MapKind::Hash);
+        for (key, value) in entries {
+            self.map_put(&map, key, value)?;
+        }
+        Ok(Called::Value(Value::Map(map)))
     }
 
-    fn try_stand_in(&mut self, held: &Value, name: &str, args: &[Value]) -> Tried {
+    pub(crate) fn try_stand_in(&mut self, held: &Value, name: &str, args: &[Value]) -> Tried {
         match held {
             Value::Closure(closure) if !matches!(name, "toString" | "hashCode" | "equals" | "getClass") => {
                 self.call_closure_with(&closure.clone(), args.to_vec()).map(Some)

@@ -58,6 +58,7 @@ impl Vm {
             nested: 0,
             extend_trace: false,
             classes: BTreeMap::new(),
+            categories: Vec::new(),
             prelude: Rc::default(),
             ancestors: RefCell::default(),
         };
@@ -184,8 +185,10 @@ impl Vm {
         for def in &defs {
             self.classes.insert(def.class.name.clone(), def.class.clone());
         }
-        for def in &defs {
-            if let Err((message, span)) = self.link(def) {
+        let linked: Vec<_> = defs.iter().map(|def| (def, self.link(def))).collect();
+        let checked: Vec<_> = linked.into_iter().map(|(def, done)| (def, done.and_then(|()| self.check(def)))).collect();
+        for (def, done) in checked {
+            if let Err((message, span)) = done {
                 for def in &defs {
                     self.classes.remove(&def.class.name);
                     def.class.clear();
@@ -235,6 +238,68 @@ impl Vm {
                 return Err((format!("Cyclic inheritance involving {} in class {}", above.name, def.class.name), def.span));
             }
             at = above.user_super();
+        }
+        Ok(())
+    }
+
+    /// What Groovy's compiler refuses: `new` of classes that are not there or cannot have instances, and classes that
+    /// leave methods open.
+    fn check(&mut self, def: &ClassDef) -> Result<(), (String, Span)> {
+        let class = &def.class;
+        let mut codes: Vec<Rc<Code>> = class.init.borrow().iter().chain(class.clinit.borrow().iter()).cloned().collect();
+        codes.extend(class.methods.borrow().values().flatten().map(|method| method.code.clone()));
+        codes.extend(class.constructors.borrow().iter().map(|method| method.code.clone()));
+        while let Some(code) = codes.pop() {
+            codes.extend(code.closures.iter().cloned());
+            self.check_news(&code)?;
+        }
+        if class.is_abstract || class.is_interface() || def.anonymous || class.kind == Kind::Enum {
+            return Ok(());
+        }
+        for above in class.lineage() {
+            for (name, methods) in above.methods.borrow().iter() {
+                for open in methods.iter().filter(|method| method.is_abstract) {
+                    let count = open.code.params.len();
+                    let done = class.find(name).iter().any(|method| !method.is_abstract && method.code.params.len() == count)
+                        || self.has_accessor(class, name, count);
+                    if !done {
+                        let message = format!(
+                            "Can't have an abstract method in a non-abstract class. The class '{}' must be declared abstract or the method '{name}' must be implemented.",
+                            class.name
+                        );
+                        return Err((message, def.span));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn has_accessor(&self, class: &Rc<Class>, name: &str, count: usize) -> bool {
+        let prefix = if count == 0 { ["get", "is"] } else { ["set", "set"] };
+        class.lineage().iter().any(|above| {
+            above.fields.borrow().iter().any(|field| {
+                field.property && prefix.iter().any(|prefix| super::property::accessor(prefix, &field.name) == name)
+            })
+        }) || self.user_ancestors(class).iter().any(|above| self.types.get(*above).methods.iter().any(|method| method.name == name))
+            || matches!((name, count), ("toString" | "hashCode", 0) | ("equals" | "compareTo", 1))
+    }
+
+    fn check_news(&mut self, code: &Rc<Code>) -> Result<(), (String, Span)> {
+        for (op, place) in code.ops.iter().zip(&code.places) {
+            let crate::code::Op::New(index) = op else { continue };
+            let Some(site) = code.calls.get(*index as usize) else { continue };
+            let Some(spec) = code.types.get(site.ty as usize) else { continue };
+            let span = Span::new(*place, *place);
+            let imported = spec.name.contains('.') || code.unit.imports.contains_key(&spec.name);
+            match self.class_named(&spec.name, &code.unit) {
+                None if !imported => return Err((format!("unable to resolve class {} ", spec.name), span)),
+                Some(Value::Class(ClassRef::User(class))) if &*site.name == "<init>" && (class.is_abstract || class.is_interface()) => {
+                    let kind = if class.is_interface() { "interface" } else { "class" };
+                    return Err((format!("You cannot create an instance from the abstract {kind} '{}'.", class.name), span));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -424,9 +489,17 @@ impl Vm {
         match self.class_named(&spec.name, &code.unit) {
             Some(class) => Ok(class),
             None => {
+                // The last parts may be properties of the class that the first name: `a.b.C.D`.
+                if let Some((owner, member)) = spec.name.rsplit_once('.') {
+                    if let Some(class) = self.class_named(owner, &code.unit) {
+                        let called = self.get_property(&class, member)?;
+                        return self.finish_nested(called);
+                    }
+                }
                 // Groovy reads an unknown `a.b.C` as properties, and misses the first.
                 let first = spec.name.split('.').next().unwrap_or("");
-                let text = format!("No such property: {first} for class: {}", code.class);
+                let class = code.class.split("$_").next().unwrap_or("");
+                let text = format!("No such property: {first} for class: {class}");
                 Err(self.throw("groovy.lang.MissingPropertyException", text))
             }
         }
@@ -493,5 +566,28 @@ impl Vm {
     /// Whether a class of this full name was loaded.
     pub fn has_class(&self, name: &str) -> bool {
         self.classes.contains_key(name)
+    }
+}
+
+impl Vm {
+    /// `evaluate(text)`: a script of its own over the same binding.
+    pub(crate) fn evaluate(&mut self, around: &Value, source: &str) -> Result<Called, Raise> {
+        self.next_id += 1;
+        let name = format!("Script{}", self.next_id);
+        let file = format!("{name}.groovy");
+        let parsed = haliotis_groovy_syntax::parse(source, &file)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        let loaded = parsed.and_then(|script| self.load(&[(&script, &name)]).map_err(|error| error.to_string()));
+        if let Err(message) = loaded {
+            let text = format!("startup failed:\n{file}: {message}\n");
+            return Err(self.throw("org.codehaus.groovy.control.MultipleCompilationErrorsException", text));
+        }
+        let binding = match around {
+            Value::Object(object) => object.binding.clone(),
+            _ => None,
+        };
+        let binding = binding.unwrap_or_else(|| self.binding());
+        let script = self.script(&name, &binding)?;
+        self.invoke(&script, "run", Vec::new())
     }
 }

@@ -15,7 +15,9 @@ impl Vm {
     pub(crate) fn missing_property(&mut self, object: &Value, name: &str) -> Raise {
         let class = self.blamed(object);
         let text = format!("No such property: {name} for class: {class}");
-        self.throw("groovy.lang.MissingPropertyException", text)
+        let raise = self.throw("groovy.lang.MissingPropertyException", text);
+        self.about(&raise, object, "property", Value::str(name));
+        raise
     }
 
     fn blamed(&self, object: &Value) -> Rc<str> {
@@ -43,7 +45,24 @@ impl Vm {
         let is_static = matches!(object, Value::Class(_));
         let class = self.blamed(object);
         let text = self.no_signature(if is_static { "static " } else { "" }, &class, name, args);
-        self.throw("groovy.lang.MissingMethodException", text)
+        let raise = self.throw("groovy.lang.MissingMethodException", text);
+        self.about(&raise, object, "method", Value::str(name));
+        let list = self.list_of(crate::value::ListKind::Java(id::OBJECT), args.to_vec());
+        self.about(&raise, object, "arguments", list);
+        raise
+    }
+
+    /// What the exception is about, for `e.property`, `e.method`, `e.type`.
+    fn about(&mut self, raise: &Raise, object: &Value, name: &str, value: Value) {
+        if let Raise::Throw(Value::Object(exception)) = raise {
+            let class = match object {
+                Value::Class(class) => class.clone(),
+                other => self.class_of(other),
+            };
+            let mut fields = exception.fields.borrow_mut();
+            fields.push((Rc::from("type"), Value::Class(class)));
+            fields.push((Rc::from(name), value));
+        }
     }
 
     /// A closure that does not take these arguments.
@@ -58,7 +77,11 @@ impl Vm {
         let mut values = String::new();
         for (at, arg) in args.iter().enumerate() {
             let kind = if arg.is_null() { Rc::from("null") } else { self.class_shown(arg) };
-            for (text, part) in [(&mut types, kind), (&mut values, self.text(arg).unwrap_or_else(|_| Rc::from("?")))] {
+            if at > 0 {
+                types.push_str(", ");
+            }
+            types.push_str(&kind);
+            for (text, part) in [(&mut values, self.text(arg).unwrap_or_else(|_| Rc::from("?")))] {
                 if text.ends_with("...") {
                     continue;
                 }
@@ -177,7 +200,10 @@ impl Vm {
                 };
                 self.list_of(crate::value::ListKind::Java(id::OBJECT), items)
             }
-            ("getProperty" | "getMethod", []) => self.raw_field(this, "property").unwrap_or_default(),
+            ("getProperty", []) => self.raw_field(this, "property").unwrap_or_default(),
+            ("getMethod", []) => self.raw_field(this, "method").unwrap_or_default(),
+            ("getType", []) => self.raw_field(this, "type").unwrap_or_default(),
+            ("getArguments", []) => self.raw_field(this, "arguments").unwrap_or_default(),
             ("toString", []) => Value::Str(self.throwable_text(this)?),
             _ => return Ok(None),
         }))

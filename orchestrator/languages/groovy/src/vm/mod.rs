@@ -63,6 +63,8 @@ pub struct Vm {
     pub(crate) extend_trace: bool,
     /// Classes of scripts by full name.
     pub(crate) classes: BTreeMap<Rc<str>, Rc<Class>>,
+    /// Classes of `use (Category) { }`, the innermost last.
+    pub(crate) categories: Vec<Rc<Class>>,
     pub(crate) prelude: Rc<load::Prelude>,
     pub(crate) ancestors: RefCell<BTreeMap<Rc<str>, Rc<[TypeId]>>>,
 }

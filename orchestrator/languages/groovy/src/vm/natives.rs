@@ -16,7 +16,7 @@ pub(crate) const EXTENSIONS: &[Extension] = &[
     Extension { of: "java.lang.Class", methods: CLASS, statics: &[], new: None },
     Extension { of: "java.lang.Throwable", methods: THROWABLE, statics: &[], new: None },
     Extension { of: "groovy.lang.Binding", methods: BINDING, statics: &[], new: Some(new_binding) },
-    Extension { of: "java.lang.Enum", methods: &[], statics: &[], new: None },
+    Extension { of: "groovy.lang.GString", methods: GSTRING, statics: &[], new: None },
 ];
 
 use crate::library::{Static, function};
@@ -66,6 +66,35 @@ const OBJECT: &[Method] = &[
             || vm.user_class(this).is_some_and(|class| class.has(&super::property::accessor("get", &name)));
         Ok(if held { Value::Str(name) } else { Value::Null })
     }),
+    // Nothing passes while a plain script sleeps; in a pipeline `sleep` is a step of the host.
+    method("sleep", 1, 2, |_, _, _| Ok(Value::Null)),
+    method("getProperties", 0, 0, |vm, this, _| {
+        let Some(class) = vm.user_class(this) else { return Err(Raise::NoMatch) };
+        let called = vm.properties(this, &class)?;
+        vm.finish_nested(called)
+    }),
+    method("invokeMethod", 2, 2, |vm, this, args| {
+        let [name, args] = args else { return Err(Raise::NoMatch) };
+        let name = vm.text(name)?;
+        let args = match args {
+            Value::List(list) => list.items.borrow().clone(),
+            Value::Null => Vec::new(),
+            other => vec![other.clone()],
+        };
+        vm.call_method(this, &name, &args)
+    }),
+    method("use", 2, 2, |vm, _, args| {
+        let [categories, body] = args else { return Err(Raise::NoMatch) };
+        let classes = vm.elements(categories)?;
+        let before = vm.categories.len();
+        vm.categories.extend(classes.iter().filter_map(|class| match class {
+            Value::Class(ClassRef::User(class)) => Some(class.clone()),
+            _ => None,
+        }));
+        let answer = vm.call_closure(body, &[]);
+        vm.categories.truncate(before);
+        answer
+    }),
     method("wait", 0, 2, refuse),
     method("notify", 0, 0, refuse),
     method("notifyAll", 0, 0, refuse),
@@ -112,6 +141,24 @@ fn copy(vm: &mut Vm, of: &Rc<Closure>, owner: Value, this: Value) -> Rc<Closure>
     *made.delegate.borrow_mut() = of.delegate.borrow().clone();
     made
 }
+
+const GSTRING: &[Method] = &[
+    method("getValues", 0, 0, |vm, this, _| match this {
+        Value::GStr(text) => Ok(vm.list_of(ListKind::Java(id::OBJECT), text.values.clone())),
+        _ => Err(Raise::NoMatch),
+    }),
+    method("getStrings", 0, 0, |vm, this, _| match this {
+        Value::GStr(text) => {
+            let all = text.strings.iter().cloned().map(Value::Str).collect();
+            Ok(vm.list_of(ListKind::Java(id::STRING), all))
+        }
+        _ => Err(Raise::NoMatch),
+    }),
+    method("getValueCount", 0, 0, |_, this, _| match this {
+        Value::GStr(text) => Ok(Value::Int(i32::try_from(text.values.len()).unwrap_or(i32::MAX))),
+        _ => Err(Raise::NoMatch),
+    }),
+];
 
 const CLOSURE: &[Method] = &[
     method("curry", 0, MANY, |vm, this, args| Ok(curried(vm, closure(this)?, args.to_vec(), Some(0)))),
@@ -251,6 +298,8 @@ const CLASS: &[Method] = &[
         Ok(match class(this)? {
             ClassRef::User(class) if class.is_interface() => Value::Null,
             ClassRef::User(class) => Value::Class(class.superclass.borrow().clone()),
+            // A closure's class is one of its own, whose superclass is Closure.
+            ClassRef::Builtin(class) if *class == id::CLOSURE => this.clone(),
             ClassRef::Builtin(class) => {
                 let row = vm.types.get(*class);
                 match row.parent {
@@ -334,6 +383,8 @@ const THROWABLE: &[Method] = throwables![
     "toString" 0 0,
     "getProperty" 0 0,
     "getMethod" 0 0,
+    "getType" 0 0,
+    "getArguments" 0 0,
 ];
 
 fn variables(value: &Value) -> Result<Rc<crate::value::Map>, Raise> {

@@ -78,6 +78,10 @@ impl Vm {
             let text = format!("{}{}", self.text(&a)?, self.text(&b)?);
             return Ok(Called::Value(Value::from(text)));
         }
+        if a.is_null() && op == Arith::Add {
+            let text = format!("Cannot execute null+{}", self.text(&b)?);
+            return Err(self.throw("java.lang.NullPointerException", text));
+        }
         if a.is_null() {
             let text = format!("Cannot invoke method {name}() on null object");
             return Err(self.throw("java.lang.NullPointerException", text));
@@ -108,11 +112,6 @@ impl Vm {
 
     /// `<`, `<=`, `>`, `>=`.
     pub(crate) fn ordered(&mut self, op: Binary, a: &Value, b: &Value) -> Result<bool, Raise> {
-        if let (Some(x), Some(y)) = (number::to_f64(a), number::to_f64(b)) {
-            if x.is_nan() || y.is_nan() {
-                return Ok(false);
-            }
-        }
         let order = self.compare(a, b)?;
         Ok(match op {
             Binary::Less => order == Ordering::Less,
@@ -197,7 +196,10 @@ impl Vm {
     pub(crate) fn is_case(&mut self, case: &Value, value: Value) -> Result<Called, Raise> {
         Ok(Called::Value(Value::Bool(match case {
             Value::Null => value.is_null(),
-            Value::Class(class) => self.is_a(&value, &class.clone()),
+            Value::Class(class) => match &value {
+                Value::Class(other) => self.descends(other, class) || self.is_a(&value, class),
+                _ => self.is_a(&value, class),
+            },
             Value::Closure(closure) => {
                 let called = self.call_closure_with(&closure.clone(), vec![value])?;
                 return self.truth_of(called);
@@ -235,6 +237,20 @@ impl Vm {
         })
     }
 
+    /// `a.equals(b)`: unlike `==`, `1` is not `1L`, and a `GString` is no `String`.
+    ///
+    /// # Errors
+    /// What a script's own `equals` throws.
+    pub fn java_equals(&mut self, a: &Value, b: &Value) -> Result<bool, Raise> {
+        if a.same(b) {
+            return Ok(true);
+        }
+        match a {
+            Value::Object(_) => self.object_equals(a, b),
+            _ => Ok(!matches!(b, Value::Object(_)) && self.key(a)? == self.key(b)?),
+        }
+    }
+
     /// Whether a collection has an element, by Groovy's `==` for ranges of numbers and by `equals` else.
     pub fn contains(&mut self, collection: &Value, value: &Value) -> Result<bool, Raise> {
         match collection {
@@ -250,7 +266,7 @@ impl Vm {
             }
             other => {
                 for item in self.elements(other)? {
-                    if self.equals(&item, value)? {
+                    if self.java_equals(&item, value)? {
                         return Ok(true);
                     }
                 }

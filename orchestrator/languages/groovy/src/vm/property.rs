@@ -340,8 +340,10 @@ impl Vm {
                 }
                 let mut all = Vec::new();
                 for item in self.elements(object)? {
-                    let called = self.get_property(&item, name)?;
-                    all.push(self.finish_nested(called)?);
+                    match self.get_property(&item, name) {
+                        Ok(called) => all.push(self.finish_nested(called)?),
+                        Err(raise) => return Err(self.spread_missing(object, name, raise)),
+                    }
                 }
                 Ok(Some(Called::Value(self.list(all))))
             }
@@ -362,6 +364,18 @@ impl Vm {
                 }
             }
             _ => self.try_library_getter(object, name),
+        }
+    }
+
+    /// Groovy's words for a property that an element lacks.
+    fn spread_missing(&mut self, object: &Value, name: &str, raise: Raise) -> Raise {
+        match &raise {
+            Raise::Throw(value) if self.is_kind(value, id::MISSING_PROPERTY) => {
+                let Ok(reason) = self.text(value) else { return raise };
+                let text = format!("Exception evaluating property '{name}' for {}, Reason: {reason}", self.class_name(object));
+                self.throw("groovy.lang.MissingPropertyException", text)
+            }
+            _ => raise,
         }
     }
 
@@ -575,7 +589,7 @@ impl Vm {
                 }
                 drop(items);
                 if matches!(list.kind, crate::value::ListKind::Java(_)) {
-                    let text = if at < 0 { format!("Negative array index [{number}] too large for array size {length}") } else { number.to_string() };
+                    let text = if at < 0 { format!("Negative array index [{number}] too large for array size {length}") } else { format!("Index {number} out of bounds for length {length}") };
                     return Err(self.throw("java.lang.ArrayIndexOutOfBoundsException", text));
                 }
                 if at < 0 {
@@ -585,12 +599,25 @@ impl Vm {
                 Ok(Called::Value(Value::Null))
             }
             (Value::Map(map), _) => self.map_value(&map.clone(), index),
+            (Value::Null, Value::Str(name)) => {
+                let text = format!("Cannot get property '{name}' on null object");
+                Err(self.throw("java.lang.NullPointerException", text))
+            }
             (Value::Null, _) => Err(self.throw("java.lang.NullPointerException", "Cannot invoke method getAt() on null object")),
-            (Value::Class(_), Value::List(list)) if list.items.borrow().is_empty() => Ok(Called::Value(object.clone())),
-            (_, Value::Str(name)) if !matches!(object, Value::Str(_) | Value::GStr(_)) && !self.library_takes(object, &index) => {
+            (Value::Class(class), Value::List(list)) if list.items.borrow().is_empty() => {
+                let element = match class {
+                    ClassRef::Builtin(class) => *class,
+                    ClassRef::User(_) => id::OBJECT,
+                };
+                Ok(Called::Value(Value::Class(ClassRef::Builtin(self.array_of(element)))))
+            }
+            (_, Value::Str(name)) if !matches!(object, Value::Str(_) | Value::GStr(_)) => {
                 let name = name.clone();
-                if let Some(called) = self.try_call(object, "getAt", std::slice::from_ref(&index))? {
-                    return Ok(called);
+                // Groovy's own `getAt(Object, String)` is nearer than a script's `getAt` that takes anything.
+                if !self.takes_anything(object, "getAt")? {
+                    if let Some(called) = self.try_call(object, "getAt", std::slice::from_ref(&index))? {
+                        return Ok(called);
+                    }
                 }
                 self.get_property(object, &name)
             }
@@ -598,9 +625,16 @@ impl Vm {
         }
     }
 
-    fn library_takes(&self, object: &Value, index: &Value) -> bool {
-        let _ = index;
-        matches!(object, Value::List(_) | Value::Range(_)) && false
+    /// Whether a script's method takes a first argument of any type.
+    fn takes_anything(&mut self, object: &Value, name: &str) -> Result<bool, Raise> {
+        let Some(class) = self.user_class(object) else { return Ok(false) };
+        for method in class.find(name) {
+            let Some(ty) = method.code.params.first().map(|param| param.ty) else { continue };
+            if self.resolve(&method.code, ty)? != crate::code::Ty::Any {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// `object[index] = value`.
@@ -615,8 +649,10 @@ impl Vm {
             (Value::List(_), _) => self.invoke(object, "putAt", vec![index, value]),
             (_, Value::Str(name)) => {
                 let name = name.clone();
-                if let Some(called) = self.try_call(object, "putAt", &[index.clone(), value.clone()])? {
-                    return Ok(called);
+                if !self.takes_anything(object, "putAt")? {
+                    if let Some(called) = self.try_call(object, "putAt", &[index.clone(), value.clone()])? {
+                        return Ok(called);
+                    }
                 }
                 self.set_property(object, &name, value)
             }
@@ -633,7 +669,8 @@ impl Vm {
         };
         if let crate::value::ListKind::Java(element) = list.kind {
             if at >= length {
-                return Err(self.throw("java.lang.ArrayIndexOutOfBoundsException", number.to_string()));
+                let text = format!("Index {number} out of bounds for length {length}");
+                return Err(self.throw("java.lang.ArrayIndexOutOfBoundsException", text));
             }
             let ty = crate::code::Ty::Class(ClassRef::Builtin(element));
             let value = if element == id::OBJECT || element == id::A_OBJECT { value } else { self.cast(value, &ty, true)? };

@@ -66,7 +66,6 @@ const METHODS: &[(&str, &str)] = &[
     ("java.net.URL", "openStream"),
     ("java.net.URL", "getText"),
     ("java.lang.Class", "forName"),
-    ("java.lang.Class", "newInstance"),
     ("java.lang.Class", "getClassLoader"),
     ("java.lang.Class", "getDeclaredField"),
     ("java.lang.Class", "getDeclaredFields"),
@@ -79,7 +78,6 @@ const METHODS: &[(&str, &str)] = &[
     ("java.lang.Class", "getProtectionDomain"),
     ("java.lang.Object", "getMetaClass"),
     ("java.lang.Object", "setMetaClass"),
-    ("groovy.lang.Script", "evaluate"),
 ];
 
 fn reject(vm: &mut Vm, what: &str) -> Raise {

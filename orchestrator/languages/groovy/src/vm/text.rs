@@ -78,7 +78,7 @@ impl Vm {
                 let entries = self.entries(map);
                 return self.deeper(|vm| vm.write_entries(out, &entries, value, quoted));
             }
-            Value::Range(range) => return self.write_range(out, range, quoted),
+            Value::Range(range) => return self.write_range(out, value, range, quoted),
             Value::Class(ClassRef::User(class)) if class.is_interface() => write!(out, "interface {}", class.name),
             Value::Class(class) => {
                 let name = self.name_of(class);
@@ -173,7 +173,11 @@ impl Vm {
         Ok(())
     }
 
-    fn write_range(&mut self, out: &mut String, range: &Range, quoted: bool) -> Result<(), Raise> {
+    fn write_range(&mut self, out: &mut String, value: &Value, range: &Range, quoted: bool) -> Result<(), Raise> {
+        if !quoted {
+            let items = self.range_elements(value)?;
+            return self.write_items(out, &items, &Value::Null, false);
+        }
         let (first, last) = if range.reverse { (&range.to, &range.from) } else { (&range.from, &range.to) };
         let (first, mut last) = (first.clone(), last.clone());
         if range.exclusive {
