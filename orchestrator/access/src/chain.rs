@@ -12,8 +12,8 @@ pub const START: &str = "0000000000000000000000000000000000000000000000000000000
 /// One row, as it is kept. `detail` is the text in the store, byte for byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row<'a> {
-    /// Counted from 1.
-    pub entry: i64,
+    /// The number of the row before; 0: there is none.
+    pub previous: i64,
     /// Milliseconds since 1970.
     pub at: i64,
     /// Who.
@@ -31,8 +31,8 @@ pub struct Row<'a> {
 /// The hash of a row after the hash before it. Every field is led by its length, so no two rows read the same.
 pub fn hash(before: &str, row: &Row<'_>) -> String {
     let mut digest = Sha256::new();
-    let (entry, at) = (row.entry.to_string(), row.at.to_string());
-    for field in [before, &entry, &at, row.by, row.action, row.subject, row.reason, row.detail] {
+    let (previous, at) = (row.previous.to_string(), row.at.to_string());
+    for field in [before, &previous, &at, row.by, row.action, row.subject, row.reason, row.detail] {
         digest.update((field.len() as u64).to_be_bytes());
         digest.update(field.as_bytes());
     }
@@ -66,24 +66,30 @@ impl Default for Walk {
 }
 
 impl Walk {
-    /// The next row in order, with the hash that is kept for it (`None`: there is none).
-    pub fn step(&mut self, row: &Row<'_>, kept: Option<&str>) {
+    /// The next row in order: its number, and the hash that is kept for it. Rows at the start without a hash are from
+    /// before there was a chain; nothing is known of them but that they are there.
+    pub fn step(&mut self, entry: i64, row: &Row<'_>, kept: &str) {
         self.rows += 1;
         if self.broken.is_some() {
             return;
         }
+        if kept.is_empty() && self.hash == START {
+            self.entry = entry;
+            return;
+        }
         let expected = hash(&self.hash, row);
-        let reason = if row.entry != self.entry + 1 {
-            Some(format!("row {} is followed by row {}; what was between is gone", self.entry, row.entry))
-        } else if kept.is_none() {
-            Some("it has no hash; it was not written by Haliotis".to_owned())
-        } else if kept != Some(expected.as_str()) {
+        let reason = if row.previous != self.entry {
+            Some(format!(
+                "it follows row {} and stands behind row {}; what was between is gone",
+                row.previous, self.entry
+            ))
+        } else if kept != expected {
             Some("its hash is not that of its content and of the row before; one of the two was changed".to_owned())
         } else {
             None
         };
-        self.broken = reason.map(|reason| (row.entry, reason));
-        (self.entry, self.hash) = (row.entry, expected);
+        self.broken = reason.map(|reason| (entry, reason));
+        (self.entry, self.hash) = (entry, expected);
     }
 
     /// What was found.
@@ -96,8 +102,8 @@ impl Walk {
 mod tests {
     use super::*;
 
-    fn row(entry: i64, by: &str) -> Row<'_> {
-        Row { entry, at: 5, by, action: "build.abort", subject: "build 1", reason: "why", detail: "{}" }
+    fn row(previous: i64, by: &str) -> Row<'_> {
+        Row { previous, at: 5, by, action: "build.abort", subject: "build 1", reason: "why", detail: "{}" }
     }
 
     fn kept(rows: &[Row<'_>]) -> Vec<String> {
@@ -109,34 +115,46 @@ mod tests {
         hashes
     }
 
-    fn walk<'a>(rows: &'a [Row<'a>], hashes: &[String]) -> Verdict {
+    fn walk(rows: &[(i64, Row<'_>)], hashes: &[String]) -> Verdict {
         let mut walk = Walk::default();
-        for (row, hash) in rows.iter().zip(hashes) {
-            walk.step(row, Some(hash));
+        for ((entry, row), hash) in rows.iter().zip(hashes) {
+            walk.step(*entry, row, hash);
         }
         walk.verdict()
     }
 
     #[test]
     fn a_whole_chain_is_right_and_every_change_is_found() {
-        let rows = [row(1, "ada"), row(2, "bob"), row(3, "eve")];
+        let rows = [row(0, "ada"), row(1, "bob"), row(2, "eve")];
         let hashes = kept(&rows);
+        let rows = [(1, rows[0].clone()), (2, rows[1].clone()), (3, rows[2].clone())];
         assert_eq!(walk(&rows, &hashes), Verdict { rows: 3, head: (3, hashes[2].clone()), broken: None });
         let mut forged = rows.clone();
-        forged[1].by = "eve";
+        forged[1].1.by = "eve";
         assert_eq!(walk(&forged, &hashes).broken.unwrap().0, 2);
         let taken = [rows[0].clone(), rows[2].clone()];
         assert_eq!(walk(&taken, &[hashes[0].clone(), hashes[2].clone()]).broken.unwrap().0, 3);
         // Whoever makes all hashes anew ends at another head.
-        assert_ne!(walk(&forged, &kept(&forged)).head, walk(&rows, &hashes).head);
-        let mut unhashed = Walk::default();
-        unhashed.step(&rows[0], None);
-        assert!(unhashed.verdict().broken.is_some());
+        let plain: Vec<_> = forged.iter().map(|(_, row)| row.clone()).collect();
+        assert_ne!(walk(&forged, &kept(&plain)).head, walk(&rows, &hashes).head);
+        // A row that came in by another way, behind the chain.
+        let unhashed = [hashes[0].clone(), String::new(), hashes[2].clone()];
+        assert_eq!(walk(&rows, &unhashed).broken.unwrap().0, 2);
+    }
+
+    #[test]
+    fn rows_from_before_the_chain_are_followed_by_it() {
+        let first = row(2, "ada");
+        let mut walk = Walk::default();
+        walk.step(1, &row(0, "old"), "");
+        walk.step(2, &row(0, "old"), "");
+        walk.step(3, &first, &hash(START, &first));
+        assert_eq!(walk.verdict().broken, None);
     }
 
     #[test]
     fn fields_do_not_run_into_each_other() {
-        let (mut one, mut other) = (row(1, "ab"), row(1, "a"));
+        let (mut one, mut other) = (row(0, "ab"), row(0, "a"));
         (one.action, other.action) = ("c", "bc");
         assert_ne!(hash(START, &one), hash(START, &other));
     }

@@ -17,10 +17,12 @@ mod place;
 mod postgres;
 mod sql;
 mod sqlite;
+mod vault;
 
 pub use data_dir::{DataDir, DataDirLock, LockError};
 pub use log::{LogBytes, LogEntry, LogHit, LogSearch, LogStore};
 pub use memory::MemoryStore;
 pub use place::{Store, StoreError, open_store, server_name};
 pub use postgres::{PostgresError, PostgresStore, TAKE_OVER_EVERY};
+pub use sql::AuditRow;
 pub use sqlite::{OpenError, SqliteStore};

@@ -28,6 +28,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0002_documents.sql"),
         postgres: include_str!("../migrations/postgres/0002_documents.sql"),
     },
+    Migration {
+        name: "0003_audit_chain.sql",
+        sql: include_str!("../migrations/0003_audit_chain.sql"),
+        postgres: include_str!("../migrations/postgres/0003_audit_chain.sql"),
+    },
 ];
 
 /// Marks a file as ours ("HALI"), so that another program's database is refused instead of migrated.

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use haliotis_engine::{Catalog, Journal, JournalError};
 use haliotis_model::BuildId;
 
-use crate::{DataDir, OpenError, PostgresError, PostgresStore, SqliteStore};
+use crate::{AuditRow, DataDir, OpenError, PostgresError, PostgresStore, SqliteStore};
 
 /// A store, whichever database it is in.
 #[async_trait]
@@ -28,6 +28,19 @@ pub trait Store: Journal + Catalog {
     /// Those of the database.
     async fn take_over(&self) -> Result<Vec<BuildId>, JournalError>;
 
+    /// A piece of the audit trail as it is kept, oldest first, after the row `after` (0: from the start).
+    ///
+    /// # Errors
+    /// Those of the database.
+    async fn audit_rows(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, JournalError>;
+
+    /// Puts all credentials under a new key and forgets the old ones; answers how many there are. Dying in between leaves
+    /// both keys, and doing it again ends it.
+    ///
+    /// # Errors
+    /// When a credential does not open, or the key file or the database cannot be written.
+    async fn rotate_key(&self) -> Result<usize, JournalError>;
+
     /// Waits for the writes under way and closes. Without it nothing is lost.
     async fn close(&self);
 }
@@ -44,6 +57,14 @@ impl Store for SqliteStore {
 
     async fn take_over(&self) -> Result<Vec<BuildId>, JournalError> {
         Ok(Vec::new())
+    }
+
+    async fn audit_rows(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, JournalError> {
+        self.chained(after, limit).await
+    }
+
+    async fn rotate_key(&self) -> Result<usize, JournalError> {
+        self.rotate().await
     }
 
     async fn close(&self) {
@@ -63,6 +84,14 @@ impl Store for PostgresStore {
 
     async fn take_over(&self) -> Result<Vec<BuildId>, JournalError> {
         PostgresStore::take_over(self).await
+    }
+
+    async fn audit_rows(&self, after: i64, limit: u32) -> Result<Vec<AuditRow>, JournalError> {
+        self.chained(after, limit).await
+    }
+
+    async fn rotate_key(&self) -> Result<usize, JournalError> {
+        self.rotate().await
     }
 
     async fn close(&self) {
@@ -89,7 +118,7 @@ pub enum StoreError {
 pub async fn open_store(database: Option<&str>, dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
     match database {
         None => Ok(SqliteStore::open(&DataDir::database(dir)).await?),
-        Some(url) => Ok(PostgresStore::open(url, &server_name(dir)).await?),
+        Some(url) => Ok(PostgresStore::open_in(url, &server_name(dir), dir).await?),
     }
 }
 

@@ -78,9 +78,18 @@ impl PostgresStore {
     /// # Errors
     /// See [`PostgresError`].
     pub async fn open(url: &str, name: &str) -> Result<Arc<Self>, PostgresError> {
+        Self::open_in(url, name, std::path::Path::new(".")).await
+    }
+
+    /// The same with the key for credentials in this data folder, unless the environment has it. Servers that share a
+    /// database must have the same key.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_in(url: &str, name: &str, dir: &std::path::Path) -> Result<Arc<Self>, PostgresError> {
         let (place, pool, epoch) = open::open(url, name).await?;
         let (place, name, in_doubt) = (place.into(), name.to_owned(), Mutex::default());
-        let store = Arc::new(Sql(PostgresServer { place, pool, name, epoch, in_doubt }));
+        let store = Arc::new(Sql(PostgresServer { place, pool, name, epoch, in_doubt }, crate::vault::Vault::new(dir)));
         let beating = Arc::downgrade(&store);
         tokio::spawn(async move {
             loop {

@@ -4,6 +4,7 @@
 //! stays in [`crate::sqlite`] and [`crate::postgres`]. Placeholders are written `?1`, `?2`: SQLite's form, which the
 //! PostgreSQL side turns into its own `$1`, `$2`. No text here holds a `?` that is none.
 
+mod audit;
 mod catalog;
 mod journal;
 pub(crate) mod row;
@@ -17,6 +18,7 @@ use std::ops::Deref;
 use haliotis_engine::{Created, JournalError};
 use haliotis_model::BuildId;
 
+pub use audit::AuditRow;
 use row::{Columns, RowError};
 use statement::Statement;
 use turn::{NewBuildRow, NewTurn};
@@ -42,7 +44,7 @@ pub(crate) const INVARIANTS: &[&str] = &[
 
 /// A store that speaks SQL to the database `D`.
 #[derive(Debug)]
-pub struct Sql<D>(pub(crate) D);
+pub struct Sql<D>(pub(crate) D, pub(crate) crate::vault::Vault);
 
 impl<D> Deref for Sql<D> {
     type Target = D;

@@ -55,9 +55,10 @@ impl SqliteStore {
 
     async fn open_with(path: &Path, busy: std::time::Duration) -> Result<Arc<Self>, OpenError> {
         let opened = open::open(path, busy).await?;
+        let vault = crate::vault::Vault::new(path.parent().unwrap_or(Path::new(".")));
         let path = Arc::new(path.to_owned());
         let jobs = writer::spawn(Arc::clone(&path), opened.options, opened.writer);
-        Ok(Arc::new(Sql(SqliteFile { path, jobs, readers: opened.readers })))
+        Ok(Arc::new(Sql(SqliteFile { path, jobs, readers: opened.readers }, vault)))
     }
 
     /// The file.

@@ -149,16 +149,7 @@ impl<D: Database> Catalog for Sql<D> {
     }
 
     async fn record_audit(&self, entry: &AuditEntry) -> Result<(), JournalError> {
-        let statement = Statement::new(
-            "INSERT INTO audit (at, by, action, subject, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )
-        .bind(entry.at.0)
-        .bind(entry.by.as_str())
-        .bind(entry.action.as_str())
-        .bind(entry.subject.as_str())
-        .bind(entry.reason.as_str())
-        .bind(text(&entry.detail)?);
-        self.change(statement).await.map(drop)
+        self.append_audit(entry, &text(&entry.detail)?).await
     }
 
     async fn audit(&self, subject: Option<&str>, limit: u32) -> Result<Vec<AuditEntry>, JournalError> {
@@ -178,6 +169,7 @@ impl<D: Database> Catalog for Sql<D> {
     }
 
     async fn put_credential(&self, credential: &Credential) -> Result<(), JournalError> {
+        let credential = self.1.close(credential)?;
         let statement = Statement::new(
             "INSERT INTO credentials (id, kind, description, fields) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, description = excluded.description, fields = excluded.fields",
@@ -191,7 +183,7 @@ impl<D: Database> Catalog for Sql<D> {
 
     async fn credential(&self, id: &str) -> Result<Option<Credential>, JournalError> {
         let statement = Statement::new("SELECT id, kind, description, fields FROM credentials WHERE id = ?1").bind(id);
-        self.row(statement, credential).await
+        self.row(statement, credential).await?.map(|sealed| self.1.open(sealed)).transpose()
     }
 
     async fn credentials(&self) -> Result<Vec<Credential>, JournalError> {
@@ -231,7 +223,7 @@ impl<D: Database> Sql<D> {
     }
 }
 
-fn text(value: &impl Serialize) -> Result<String, JournalError> {
+pub(super) fn text(value: &impl Serialize) -> Result<String, JournalError> {
     serde_json::to_string(value)
         .map_err(|error| JournalError::Store(format!("a record cannot be written as JSON: {error}")))
 }
@@ -258,7 +250,7 @@ fn audit_entry(row: &impl Columns) -> Result<AuditEntry, RowError> {
     })
 }
 
-fn credential(row: &impl Columns) -> Result<Credential, RowError> {
+pub(super) fn credential(row: &impl Columns) -> Result<Credential, RowError> {
     let id = row.text(0)?.to_owned();
     let fields = json(row, 3, format_args!("credential {id}"))?;
     Ok(Credential { id, kind: row.text(1)?.to_owned(), description: row.text(2)?.to_owned(), fields })
