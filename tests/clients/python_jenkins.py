@@ -62,7 +62,7 @@ check(info["lastSuccessfulBuild"]["number"] == 1 and info["lastFailedBuild"]["nu
 check(info["color"] == "red" and info["nextBuildNumber"] == 3, "colour and number")
 check([b["number"] for b in info["builds"]] == [2, 1], "builds")
 check(server.get_build_info("py", "lastSuccessfulBuild")["number"] == 1, "a permalink leads to the build")
-check(good["artifacts"][0]["relativePath"] == "out/deep/who.txt", f"artifacts {good['artifacts']}")
+check("out/deep/who.txt" in [a["relativePath"] for a in good["artifacts"]], f"artifacts {good['artifacts']}")
 check(server.get_build_artifact_as_bytes("py", 1, "out/deep/who.txt") == b"mia\n", "an artifact's bytes")
 report = server.get_build_test_report("py", 1)
 check((report["passCount"], report["skipCount"], report["failCount"]) == (1, 1, 0), f"test report {report}")

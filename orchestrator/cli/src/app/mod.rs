@@ -10,6 +10,7 @@
 pub mod builds;
 pub mod cloud;
 pub mod edges;
+pub mod jenkinsfiles;
 pub mod parameters;
 pub mod python;
 pub mod reading;

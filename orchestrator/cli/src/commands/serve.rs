@@ -10,7 +10,7 @@ use haliotis_server::{AppState, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, CloudKind, Options, edges, triggers};
+use crate::app::{App, CloudKind, Options, edges, jenkinsfiles, triggers};
 use crate::client::Address;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -123,7 +123,8 @@ pub async fn start(listen: SocketAddr, mut options: Options, ctx: &Context, dev:
         app.engine.clone(),
         Arc::clone(&app.store) as Arc<dyn haliotis_engine::Catalog>,
         edges::all(&app),
-    );
+    )
+    .with_jenkinsfiles(Arc::new(jenkinsfiles::Jenkinsfiles));
     triggers::start(&app);
     let (shutdown, stopped) = tokio::sync::oneshot::channel::<()>();
     let task = tokio::spawn(haliotis_server::serve(listener, state, async move {

@@ -146,6 +146,57 @@ fn path_of(parts: &Parts) -> Result<Vec<String>, Failed> {
     Ok(path)
 }
 
+/// Reads a form's `json` field as Jenkins does: clients also send it with single quotes and Python's words.
+///
+/// # Errors
+/// 400 when it is neither.
+pub(crate) fn lenient<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Failed> {
+    let strict = match serde_json::from_str(text) {
+        Ok(value) => return Ok(value),
+        Err(strict) => strict,
+    };
+    serde_json::from_str(&double_quoted(text)).map_err(|_| bad(format!("`json` cannot be read: {strict}")))
+}
+
+fn double_quoted(text: &str) -> String {
+    let (mut out, mut quote, mut escaped) = (String::with_capacity(text.len()), None, false);
+    for c in text.chars() {
+        match quote {
+            None => {
+                if matches!(c, '"' | '\'') {
+                    quote = Some(c);
+                    out.push('"');
+                } else {
+                    out.push(c);
+                }
+            }
+            Some(open) => match c {
+                // `\'` is an escape that JSON does not have.
+                '\'' if escaped => {
+                    out.pop();
+                    out.push(c);
+                }
+                c if c == open && !escaped => {
+                    quote = None;
+                    out.push('"');
+                }
+                '"' if !escaped => out.push_str("\\\""),
+                c => out.push(c),
+            },
+        }
+        escaped = quote.is_some() && c == '\\' && !escaped;
+        if quote.is_none() {
+            for (word, json) in [("True", "true"), ("False", "false"), ("None", "null")] {
+                if out.ends_with(word) {
+                    out.truncate(out.len() - word.len());
+                    out.push_str(json);
+                }
+            }
+        }
+    }
+    out
+}
+
 /// Leads elsewhere, as Jenkins answers a change.
 pub(crate) fn redirect(url: &str) -> Response {
     leads(StatusCode::FOUND, url)
@@ -180,4 +231,17 @@ pub(crate) fn refuse(failed: &Failed) -> Response {
 /// 400 with `X-Error`.
 pub(crate) fn bad(message: impl Into<String>) -> Failed {
     Failed::bad_request(message, "Correct it and send it again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_as_clients_write_it() {
+        let python = r#"{'a': 'it\'s "so"', "b": [True, None], 'c': 'x\\'}"#;
+        let read: serde_json::Value = lenient(python).unwrap();
+        assert_eq!(read, serde_json::json!({ "a": "it's \"so\"", "b": [true, null], "c": "x\\" }));
+        assert!(lenient::<serde_json::Value>("{'a': ").is_err());
+    }
 }

@@ -35,6 +35,11 @@ pub(crate) async fn create(call: &Call, group: &Item) -> Result<Response, Failed
         audit(&call.state, &by, "pipeline.copy", &full, &from).await?;
         return Ok(redirect(&call.url(&items::path(&full))));
     }
+    if let Some(empty) = call.value("mode").and_then(empty_config) {
+        put(call, &full, empty, None).await?;
+        audit(&call.state, &by, "pipeline.create", &full, "").await?;
+        return Ok(redirect(&call.url(&format!("{}configure", items::path(&full)))));
+    }
     let kind = call.kind();
     if !matches!(kind.as_str(), "application/xml" | "text/xml") {
         return Err(bad("No mode given: send config.xml with Content-Type: text/xml, or mode=copy"));
@@ -42,6 +47,16 @@ pub(crate) async fn create(call: &Call, group: &Item) -> Result<Response, Failed
     put(call, &full, call.text()?, None).await?;
     audit(&call.state, &by, "pipeline.create", &full, "").await?;
     Ok(StatusCode::OK.into_response())
+}
+
+/// The config.xml of an empty item of a kind, as Jenkins' own form makes it.
+fn empty_config(mode: &str) -> Option<&'static str> {
+    match mode {
+        items::FOLDER_CLASS => Some("<com.cloudbees.hudson.plugins.folder.Folder/>"),
+        "hudson.model.FreeStyleProject" => Some("<project/>"),
+        "org.jenkinsci.plugins.workflow.job.WorkflowJob" => Some("<flow-definition/>"),
+        _ => None,
+    }
 }
 
 /// Makes an item of a config.xml, or changes the job that is there.

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use haliotis_engine::Credential;
 
 use super::bean::{Bean, Data, list};
-use super::call::{Call, bad, redirect};
+use super::call::{Call, bad, lenient, redirect};
 use super::items::{self, Item};
 use super::want::{ALWAYS, TOP, Want};
 use super::xml::{self, Element};
@@ -125,7 +125,7 @@ async fn keep(call: &Call, item: &Item, read: Read, by: &str, action: &str) -> R
 
 /// The form of Jenkins' page as the XML it means.
 fn from_json(json: &str) -> Result<String, Failed> {
-    let form: serde_json::Value = serde_json::from_str(json).map_err(|error| bad(format!("`json`: {error}")))?;
+    let form: serde_json::Value = lenient(json)?;
     let fields = form
         .get("credentials")
         .and_then(|given| given.as_object())
@@ -225,6 +225,17 @@ pub(crate) async fn delete(call: &Call, item: &Item, id: &str) -> Result<Respons
     audit(&call.state, &by, "credential.remove", &key(item, id), "").await?;
     let at = if *item == Item::Root { "system" } else { "folder" };
     Ok(redirect(&call.url(&format!("{}credentials/store/{at}/domain/_/", items::path(item.full_name())))))
+}
+
+/// A store: its domains by name, of which there is one.
+pub(crate) async fn store(call: &Call, item: &Item, store: &str, want: &Want) -> Result<Data, Failed> {
+    check(item, store, "_")?;
+    let mut bean = Bean::new("com.cloudbees.plugins.credentials.CredentialsStoreAction", want);
+    if let Some(want) = bean.wants("domains", TOP) {
+        let one = domain(call, item, store, "_", &want).await?;
+        bean.set("domains", Data::Object(super::bean::Object { class: "".into(), fields: vec![("_".into(), one)] }));
+    }
+    Ok(bean.done())
 }
 
 /// A store's one domain with its credentials.

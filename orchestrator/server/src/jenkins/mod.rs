@@ -60,8 +60,9 @@ use operations::{Ask, BUILD, ITEM, Operation, SERVER, Scope, Verb};
 const VERSION: &str = "2.516.3";
 
 /// Paths that begin so are Jenkins'; each also with something behind it.
-const PREFIXES: [&str; 29] = [
+const PREFIXES: [&str; 30] = [
     "job",
+    "manage",
     "view",
     "queue",
     "computer",
@@ -133,7 +134,13 @@ struct Resolved {
 }
 
 fn resolve(parts: &[String]) -> Option<Resolved> {
-    let mut rest = parts;
+    // The root's credentials are also found below the page that manages the server.
+    let mut rest = match parts {
+        [manage, behind @ ..] if manage == "manage" && behind.first().is_some_and(|next| next == "credentials") => {
+            behind
+        }
+        parts => parts,
+    };
     let mut full = String::new();
     while let [word, name, behind @ ..] = rest
         && word == "job"

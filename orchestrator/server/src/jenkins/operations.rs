@@ -278,6 +278,10 @@ pub(crate) const ITEM: &[Operation] = table! {
         Ok(Json(wfapi::job(pipeline, next.saturating_sub(1))).into_response())
     };
     Read "wfapi/runs" VIEW, ask => wfapi::runs(&ask.call, ask.item.job()?).await;
+    Read "credentials/store/{}/api/{}" CREDENTIALS, ask => {
+        let format = ask.format(1);
+        format.answer(&credentials::store(&ask.call, &ask.item, ask.arg(0), &format.want()?).await?)
+    };
     Read "credentials/store/{}/domain/{}/api/{}" CREDENTIALS, ask => {
         let format = ask.format(2);
         let want = format.want()?;

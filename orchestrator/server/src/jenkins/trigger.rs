@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use haliotis_model::{Cause, Object, ParameterKind, ParameterSpec, Pipeline, Value};
 use serde::Deserialize;
 
-use super::call::{Call, bad, leads};
+use super::call::{Call, bad, leads, lenient};
 use super::queue::{self, Wish};
 use super::{items, xml};
 use crate::error::Failed;
@@ -126,7 +126,7 @@ fn from_json(call: &Call, pipeline: &Pipeline) -> Result<Object, Failed> {
 
 /// Values of a form field `json` for these parameters.
 pub(crate) fn values(json: &str, specs: &[ParameterSpec]) -> Result<Object, Failed> {
-    let form: Form = serde_json::from_str(json).map_err(|error| bad(format!("`json` cannot be read: {error}")))?;
+    let form: Form = lenient(json)?;
     let given = match form.parameter {
         None => Vec::new(),
         Some(OneOrMany::One(one)) => vec![one],

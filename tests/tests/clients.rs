@@ -1,0 +1,69 @@
+//! Programs that talk to a Jenkins talk to us, unmodified: each runs its table of operations against the real server.
+//!
+//! `tests/run` installs them, pinned, into the cache; their folder is `HALIOTIS_CLIENTS`.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use haliotis_tests::{House, root};
+
+/// Where `tests/run` put the clients.
+fn clients() -> PathBuf {
+    std::env::var_os("HALIOTIS_CLIENTS").map_or_else(
+        || {
+            let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+            home.join(".cache/haliotis/clients")
+        },
+        PathBuf::from,
+    )
+}
+
+/// Runs a client's table against a server of its own.
+#[track_caller]
+fn table(script: &str) {
+    let installed = clients();
+    assert!(installed.exists(), "{} is not there; run tests/run once", installed.display());
+    let house = House::new();
+    let (server, url) = house.serve();
+    let scripts = root().join("tests/clients");
+    let mut command = if script.ends_with(".mjs") {
+        let mut node = Command::new("node");
+        node.arg(scripts.join(script)).arg(&url).arg(installed.join("npm/node_modules"));
+        node
+    } else {
+        let mut python = Command::new(installed.join("venv/bin/python"));
+        python.arg("-W").arg("ignore").arg(scripts.join(script)).arg(&url);
+        python
+    };
+    command.current_dir(house.dir.path()).env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
+    let answer = command.output().expect("the client runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&answer.stdout), String::from_utf8_lossy(&answer.stderr));
+    server.stop();
+    assert!(answer.status.success(), "{script}:\n{stdout}\n{stderr}");
+    assert!(stdout.contains("rows passed"), "{script} ended early:\n{stdout}\n{stderr}");
+}
+
+#[test]
+fn python_jenkins() {
+    table("python_jenkins.py");
+}
+
+#[test]
+fn jenkinsapi() {
+    table("jenkins_api.py");
+}
+
+#[test]
+fn api4jenkins() {
+    table("api4_jenkins.py");
+}
+
+#[test]
+fn npm_jenkins() {
+    table("npm_jenkins.mjs");
+}
+
+#[test]
+fn jenkins_job_builder() {
+    table("job_builder.py");
+}
