@@ -335,7 +335,8 @@ fn power(left: &Value, right: &Value) -> Result<Value, NoResult> {
                 return Ok(match left {
                     Value::Decimal(_) => Value::decimal(Decimal::new(number, scale)),
                     Value::BigInt(_) => Value::big(number),
-                    _ => shrink(number),
+                    Value::Int(_) => number.to_i32().map_or_else(|| Value::big(number.clone()), Value::Int),
+                    _ => number.to_i64().map_or_else(|| Value::big(number.clone()), Value::Long),
                 });
             }
             _ => {}

@@ -30,11 +30,11 @@ const MAX_RECURSION: u32 = 700;
 
 /// What is wrong with a tree that was parsed.
 #[derive(Debug, Clone)]
-pub struct CompileError {
+pub(crate) struct CompileError {
     /// In Groovy's words.
-    pub message: String,
+    pub(crate) message: String,
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 type Done = Result<(), CompileError>;

@@ -568,6 +568,16 @@ impl Vm {
             }
             Body::Method { receiver, name } => {
                 let (receiver, name) = (receiver.clone(), name.clone());
+                if let [Value::List(list)] = args.as_slice() {
+                    // As any closure of several parameters, it takes a lone list apart.
+                    if let Some(called) = self.try_call(&receiver, &name, &args)? {
+                        return Ok(called);
+                    }
+                    let items = list.items.borrow().clone();
+                    if let Some(called) = self.try_call(&receiver, &name, &items)? {
+                        return Ok(called);
+                    }
+                }
                 self.invoke(&receiver, &name, args)
             }
             Body::Curried { inner, kept, at } => {

@@ -8,7 +8,7 @@ use super::{Raise, Vm};
 use crate::class::{Class, Kind};
 use crate::code::{Capture, TypeSpec};
 use crate::library::Answer;
-use crate::value::{Body, ClassRef, Closure, Map, Object, Value};
+use crate::value::{Body, ClassRef, Closure, Map, Value};
 
 /// State of a `groovy.lang.Binding`.
 pub(crate) struct BindingState {
@@ -284,9 +284,3 @@ impl Vm {
         None
     }
 }
-
-/// A field of an object, for the library.
-pub(crate) fn object_field(object: &Object, name: &str) -> Option<Value> {
-    object.fields.borrow().iter().find(|(field, _)| &**field == name).map(|(_, value)| value.clone())
-}
-

@@ -174,6 +174,11 @@ impl Vm {
     }
 
     fn write_range(&mut self, out: &mut String, value: &Value, range: &Range, quoted: bool) -> Result<(), Raise> {
+        if range.empty {
+            self.write(out, &range.from, quoted)?;
+            out.push_str("..<");
+            return self.write(out, &range.from, quoted);
+        }
         if !quoted {
             let items = self.range_elements(value)?;
             return self.write_items(out, &items, &Value::Null, false);
