@@ -52,6 +52,8 @@ pub enum Verb {
     Run(commands::run::Run),
     /// Check pipeline files: all problems, with their places
     Lint(commands::lint::Lint),
+    /// Jenkinsfile to Jenkins' JSON model or to YAML, and JSON to a Jenkinsfile
+    Convert(commands::convert::Convert),
     /// What a pipeline file would do: steps, order, agents, approvals, cloud
     Plan(commands::plan::Plan),
     /// Start the server

@@ -22,12 +22,15 @@ pub fn schemas() -> Vec<StepSchema> {
 
 /// Every language.
 pub fn languages() -> Vec<Arc<dyn Language>> {
-    vec![Arc::new(haliotis_yaml::Yaml)]
+    vec![Arc::new(haliotis_jenkinsfile::Jenkinsfile), Arc::new(haliotis_yaml::Yaml)]
 }
 
-/// The language that reads a file.
-pub fn language_of(_file: &Path) -> &'static str {
-    "yaml"
+/// The language that reads a file, by its name: `Jenkinsfile`, `Jenkinsfile.prod`, `deploy.jenkinsfile`, `x.groovy`.
+pub fn language_of(file: &Path) -> &'static str {
+    let name = file.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let groovy = [".jenkinsfile", ".groovy", ".gvy"].iter().any(|ending| name.ends_with(ending));
+    let yaml = [".yaml", ".yml"].iter().any(|ending| name.ends_with(ending));
+    if (name.starts_with("jenkinsfile") && !yaml) || groovy { haliotis_jenkinsfile::NAME } else { "yaml" }
 }
 
 /// A language by name; YAML when there is none by that name, whose messages then say what is wrong.

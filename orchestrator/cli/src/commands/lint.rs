@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use haliotis_flow::{Definition, Diagnostic, Severity};
 use haliotis_model::Source;
+use serde::Serialize;
 
 use crate::app::{registry, source};
 use crate::context::Context;
@@ -14,33 +15,93 @@ use crate::failure::{Failure, Outcome};
 /// Arguments of `lint`.
 #[derive(Args)]
 pub struct Lint {
-    /// Pipeline files
+    /// Pipeline files: Jenkinsfiles, YAML pipelines, Job DSL scripts
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
 
-/// Checks every file; exit code 2 when one has errors.
+/// One file's verdict, as `--json` prints it.
+#[derive(Serialize)]
+struct Verdict {
+    file: String,
+    valid: bool,
+    problems: Vec<Problem>,
+}
+
+/// One problem.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem {
+    severity: Severity,
+    message: String,
+    line: usize,
+    column: usize,
+    end_line: usize,
+    end_column: usize,
+    hint: Option<String>,
+}
+
+impl From<&Diagnostic> for Problem {
+    fn from(found: &Diagnostic) -> Self {
+        Problem {
+            severity: found.severity,
+            message: found.message.clone(),
+            line: found.line,
+            column: found.column,
+            end_line: found.line,
+            end_column: found.column + found.length,
+            hint: found.help.clone(),
+        }
+    }
+}
+
+impl From<haliotis_jenkinsfile::Problem> for Problem {
+    fn from(found: haliotis_jenkinsfile::Problem) -> Self {
+        Problem {
+            severity: found.severity,
+            message: found.message,
+            line: found.line as usize,
+            column: found.column as usize,
+            end_line: found.end_line as usize,
+            end_column: found.end_column as usize,
+            hint: found.hint,
+        }
+    }
+}
+
+/// Checks every file; exit code 1 when one is not valid, 4 when one is not there.
 pub fn run(args: &Lint, ctx: &Context) -> Outcome {
-    let mut all = Vec::new();
-    let mut sources = BTreeMap::new();
+    let mut verdicts = Vec::new();
+    let (mut shown, mut sources) = (Vec::new(), BTreeMap::new());
     for file in &args.files {
         let source = source::read(file)?;
         sources.extend(texts(&source));
-        match inspect(&source) {
-            Ok(definition) => all.extend(definition.warnings),
-            Err(diagnostics) => all.extend(diagnostics),
-        }
+        let found = match inspect(&source) {
+            Ok(definition) => definition.warnings,
+            Err(diagnostics) => diagnostics,
+        };
+        // The engine's form has no end of its own; Jenkinsfiles say where theirs is.
+        let problems: Vec<Problem> = if source.language == haliotis_jenkinsfile::NAME && source.files.is_empty() {
+            haliotis_jenkinsfile::validate(&source.text).into_iter().map(Problem::from).collect()
+        } else {
+            found.iter().map(Problem::from).collect()
+        };
+        let valid = problems.iter().all(|problem| problem.severity != Severity::Error);
+        verdicts.push(Verdict { file: file.display().to_string(), valid, problems });
+        shown.extend(found);
     }
-    let errors = all.iter().filter(|diagnostic| diagnostic.severity == Severity::Error).count();
+    let wrong = verdicts.iter().filter(|verdict| !verdict.valid).count();
     if ctx.json {
-        ctx.print_json(&all);
-    } else {
-        show(ctx, &all, &sources);
-        if errors == 0 {
-            ctx.good(format!("{} file(s), no errors, {} warning(s)", args.files.len(), all.len()));
-        }
+        ctx.print_json(&verdicts);
+        return if wrong > 0 { Err(Failure::failed("")) } else { Ok(()) };
     }
-    if errors > 0 { Err(Failure::usage(format!("{errors} error(s)"))) } else { Ok(()) }
+    show(ctx, &shown, &sources);
+    let errors = shown.iter().filter(|found| found.severity == Severity::Error).count();
+    if wrong > 0 {
+        return Err(Failure::failed(format!("{errors} error(s) in {wrong} of {} file(s)", args.files.len())));
+    }
+    ctx.good(format!("{} file(s), no errors, {} warning(s)", args.files.len(), shown.len()));
+    Ok(())
 }
 
 /// Reads a source as its language does.

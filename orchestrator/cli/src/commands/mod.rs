@@ -4,6 +4,7 @@ pub mod abort;
 pub mod approve;
 pub mod builds;
 pub mod completions;
+pub mod convert;
 pub mod credential;
 pub mod demo;
 pub mod doctor;
@@ -19,6 +20,7 @@ pub mod seed;
 pub mod serve;
 pub mod steps;
 pub mod supervise;
+pub mod text;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -61,6 +63,7 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Demo(args) => demo::run(args, ctx).await,
         Verb::Run(args) => run::run(args, ctx).await,
         Verb::Lint(args) => lint::run(&args, ctx),
+        Verb::Convert(args) => convert::run(&args, ctx),
         Verb::Plan(args) => plan::run(&args, ctx),
         Verb::Serve(args) => serve::run(args, ctx).await,
         Verb::Pipeline(args) => pipeline::run(args, ctx).await,

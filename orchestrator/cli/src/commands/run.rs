@@ -11,6 +11,7 @@ use haliotis_store::DataDir;
 use crate::app::{App, Options, parameters, python, registry, source};
 use crate::commands::lint;
 use crate::commands::serve::{EngineArgs, cloud_line};
+use crate::commands::text::{self, Answers, Console};
 use crate::commands::watch::{Watch, WatchOptions};
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -24,11 +25,17 @@ pub struct Run {
     /// The pipeline file
     file: PathBuf,
     /// A parameter, as NAME=VALUE
-    #[arg(short, long = "parameter", value_name = "NAME=VALUE")]
+    #[arg(short, long = "parameter", visible_alias = "param", value_name = "NAME=VALUE")]
     parameters: Vec<String>,
     /// Answer every question with yes
     #[arg(long)]
     yes: bool,
+    /// Answer a question of a Jenkinsfile, by its id or message: ID=proceed or ID=abort; may be given several times
+    #[arg(long = "answer", value_name = "ID=proceed")]
+    answers: Vec<String>,
+    /// A label of this machine's agent, beside those of --label; may be given several times
+    #[arg(long = "agent-label", value_name = "LABEL")]
+    agent_labels: Vec<String>,
     /// Run in this folder [default: the nearest one above the file with a .git, or the file's own]
     #[arg(long, value_name = "DIR")]
     workspace: Option<PathBuf>,
@@ -50,11 +57,13 @@ pub async fn run(args: Run, ctx: &Context) -> Outcome {
     let resolved = parameters::resolve(&definition.parameters, &parameters::parse(&args.parameters)?)?;
     let workspace = args.workspace.clone().unwrap_or_else(|| source::root_of(&args.file));
     let workspace = std::path::absolute(&workspace)?;
-    if uses_cloud(&definition.outline) {
+    // What a script calls is known when it calls it.
+    if uses_cloud(&definition.outline) || mentions_cloud(&source) {
         ctx.say(format!("cloud: {}", cloud_line(&app)));
         python::ensure(&app, ctx).await?;
     }
     let version = registry::language(&source.language).version();
+    let is_jenkinsfile = source.language == haliotis_jenkinsfile::NAME;
     let name = if definition.name.is_empty() { stem(&args.file) } else { definition.name.clone() };
     let build = NewBuild {
         pipeline: name,
@@ -70,9 +79,13 @@ pub async fn run(args: Run, ctx: &Context) -> Outcome {
         program_version: version,
     };
     let created = app.engine.create(build).await.map_err(|error| Failure::world(error.to_string()))?;
-    let watch =
-        Watch::new(Arc::clone(&app), created.id, WatchOptions { yes: args.yes, logs: args.logs, until_input: false });
-    let followed = watch.follow(ctx).await;
+    let followed = if is_jenkinsfile {
+        let answers = Answers { yes: args.yes, by_id: text::parse(&args.answers)? };
+        Console::new(Arc::clone(&app), created.id, answers, ctx.json).follow(ctx).await
+    } else {
+        let options = WatchOptions { yes: args.yes, logs: args.logs, until_input: false };
+        Watch::new(Arc::clone(&app), created.id, options).follow(ctx).await
+    };
     app.close().await;
     let view = followed?;
     if ctx.json {
@@ -96,6 +109,7 @@ fn verdict(result: Option<BuildResult>, message: Option<&str>, dir: &std::path::
 fn options(args: &Run, ctx: &Context) -> Result<Options, Failure> {
     let mut options = args.engine.options(ctx);
     options.recover = Recover::None;
+    options.labels.extend(args.agent_labels.clone());
     for number in 1..=MOST_AT_ONCE {
         let name = if number == 1 { "run".to_owned() } else { format!("run-{number}") };
         let dir = ctx.data_dir().join(name);
@@ -111,6 +125,12 @@ fn options(args: &Run, ctx: &Context) -> Result<Options, Failure> {
 fn uses_cloud(outline: &haliotis_flow::Outline) -> bool {
     let schemas = registry::schemas();
     outline.nodes.iter().any(|node| schemas.iter().any(|schema| schema.cloud && schema.name == node.uses))
+}
+
+/// Whether a Jenkinsfile uses AWS by a step or by its command.
+fn mentions_cloud(source: &haliotis_model::Source) -> bool {
+    let words = ["withAWS", "cfnUpdate", "s3Upload", "s3Download", "aws ", "sagemaker"];
+    source.language == haliotis_jenkinsfile::NAME && words.iter().any(|word| source.text.contains(word))
 }
 
 fn stem(file: &std::path::Path) -> String {

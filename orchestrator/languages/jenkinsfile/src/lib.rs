@@ -12,7 +12,10 @@
 mod check;
 mod convert;
 mod declare;
+mod definition;
+mod language;
 mod problems;
+mod run;
 mod table;
 mod words;
 
@@ -22,13 +25,14 @@ use haliotis_groovy_syntax::Script;
 use haliotis_model::Value;
 
 pub use convert::to_jenkinsfile;
+pub use language::{Jenkinsfile, NAME, VERSION};
 pub use problems::Problem;
 use problems::Problems;
 
 /// Everything that is wrong with a Jenkinsfile, in the order of its text. Empty: it can run.
 pub fn validate(text: &str) -> Vec<Problem> {
     match haliotis_groovy_syntax::parse(text, "WorkflowScript") {
-        Ok(script) => validate_script(&script, &BTreeSet::new(), has_libraries(&script)),
+        Ok(script) => validate_script(&script, &BTreeSet::new(), !definition::libraries(&script).is_empty()),
         Err(errors) => errors.into_iter().map(Problem::from).collect(),
     }
 }
@@ -55,6 +59,18 @@ pub(crate) fn validate_script(script: &Script, library_names: &BTreeSet<String>,
 /// # Errors
 /// All problems; or one that says that there is no pipeline block.
 pub fn to_json(text: &str) -> Result<Value, Vec<Problem>> {
+    converted(text, |model, text| convert::model_json(model, text))
+}
+
+/// A Haliotis pipeline as YAML, and a sentence for each construct that was not translated.
+///
+/// # Errors
+/// As of [`to_json`].
+pub fn to_yaml(text: &str) -> Result<(String, Vec<String>), Vec<Problem>> {
+    converted(text, |model, _| convert::model_yaml(model))
+}
+
+fn converted<T>(text: &str, convert: impl Fn(&declare::model::Model, &str) -> T) -> Result<T, Vec<Problem>> {
     let script = haliotis_groovy_syntax::parse(text, "WorkflowScript")
         .map_err(|errors| errors.into_iter().map(Problem::from).collect::<Vec<_>>())?;
     let mut problems = Problems::new(&script.lines);
@@ -71,11 +87,5 @@ pub fn to_json(text: &str) -> Result<Value, Vec<Problem>> {
     if problems.has_errors() {
         return Err(problems.into_sorted());
     }
-    Ok(convert::model_json(&model, script.lines.text()))
-}
-
-/// Whether the script loads shared libraries, whose steps only their files tell.
-fn has_libraries(script: &Script) -> bool {
-    let text = script.lines.text();
-    text.contains("@Library") || text.contains("library(") || text.contains("library ") || text.contains("libraries")
+    Ok(convert(&model, script.lines.text()))
 }

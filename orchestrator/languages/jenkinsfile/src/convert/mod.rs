@@ -2,6 +2,8 @@
 
 mod groovy;
 mod json;
+mod yaml;
 
 pub use groovy::to_jenkinsfile;
-pub(crate) use json::model_json;
+pub(crate) use json::{literal_json, model_json};
+pub(crate) use yaml::of as model_yaml;

@@ -6,7 +6,7 @@ pub(crate) mod model;
 mod stage;
 mod when;
 
-use haliotis_groovy_syntax::ast::{BinaryOp, Closure, Expr, ExprKind, GStringPart, Literal, Script, Stmt, StmtKind};
+use haliotis_groovy_syntax::ast::{BinaryOp, Closure, Expr, ExprKind, Literal, Script, Stmt, StmtKind};
 use haliotis_groovy_syntax::{Lines, Span};
 
 use crate::problems::Problems;
@@ -30,6 +30,11 @@ pub(crate) fn pipeline_in_call(script: &Script) -> Option<&Stmt> {
     let call = script.methods.iter().find(|method| &*method.name.name == "call")?;
     let body = call.body.as_ref()?;
     body.stmts.iter().find(|stmt| call_of(stmt).is_some_and(|found| found.bare_name() == Some("pipeline")))
+}
+
+/// The call that a statement is, if it has that name.
+pub(crate) fn call_named<'a>(stmt: &'a Stmt, name: &str) -> Option<&'a haliotis_groovy_syntax::ast::Call> {
+    call_of(stmt).filter(|found| found.bare_name() == Some(name)).map(|found| found.call)
 }
 
 /// Reads the pipeline of a script; `None` when it has none (then it is a scripted one).
@@ -497,15 +502,6 @@ fn hint_for_section(text: &str) -> Option<String> {
         return Some("comments in Groovy start with //".to_owned());
     }
     (text.trim() == "agent").then(|| "write agent any, or agent { label '…' }".to_owned())
-}
-
-/// Whether an interpolated string holds anything but text and plain names, for conversion.
-#[expect(dead_code, reason = "the YAML conversion uses it")]
-pub(crate) fn is_simple(parts: &[GStringPart]) -> bool {
-    parts.iter().all(|part| match part {
-        GStringPart::Text(_) => true,
-        GStringPart::Expr(expr) => matches!(expr.kind, ExprKind::Name(_) | ExprKind::Property { .. }),
-    })
 }
 
 /// Closures of a legacy `parallel(a: { … }, b: { … })`.

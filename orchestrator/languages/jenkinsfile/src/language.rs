@@ -1,0 +1,142 @@
+//! What the engine knows of Jenkinsfiles: [`haliotis_flow::Language`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use haliotis_flow::{Definition, Diagnostic, Language, Loaded, Severity};
+use haliotis_groovy_syntax::Script;
+use haliotis_groovy_syntax::ast::{Arg, Call, Callee, Closure, Expr, ExprKind, Stmt, StmtKind};
+use haliotis_model::{BuildId, NewBuild, Source, StepSchema};
+
+use crate::declare::model::{Fragment, Model};
+use crate::problems::{Problem, Problems};
+use crate::{check, declare, definition, run};
+
+/// Version of the program semantics. A change that makes a program answer old events differently raises it.
+pub const VERSION: u32 = 1;
+/// The language's name, as pipelines and builds pin it.
+pub const NAME: &str = "jenkinsfile";
+/// What library files are called among a source's files: `library:NAME@VERSION/vars/x.groovy`.
+const LIBRARY: &str = "library:";
+
+/// Declarative and scripted Jenkinsfiles.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Jenkinsfile;
+
+/// A source read: the tree, the model if it is Declarative, and warnings.
+struct Read {
+    script: Script,
+    model: Option<Model>,
+    warnings: Vec<Problem>,
+}
+
+impl Language for Jenkinsfile {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn version(&self) -> u32 {
+        VERSION
+    }
+
+    fn inspect(&self, source: &Source, _steps: &[StepSchema]) -> Result<Definition, Vec<Diagnostic>> {
+        let read = read(source)?;
+        let mut found = definition::of(read.model.as_ref(), &read.script);
+        found.warnings = diagnostics(&read.warnings, source);
+        Ok(found)
+    }
+
+    fn wants(&self, source: &Source) -> Vec<String> {
+        let Ok(script) = haliotis_groovy_syntax::parse(&source.text, &source.path) else { return Vec::new() };
+        let wanted = definition::libraries(&script).into_iter().map(|library| format!("{LIBRARY}{library}"));
+        wanted.filter(|path| !source.files.keys().any(|file| file.starts_with(path.as_str()))).collect()
+    }
+
+    fn load(&self, id: BuildId, build: &NewBuild, steps: &[StepSchema]) -> Result<Loaded, Vec<Diagnostic>> {
+        let read = read(&build.source)?;
+        let found = definition::of(read.model.as_ref(), &read.script);
+        let facts = run::Facts {
+            id,
+            build: build.clone(),
+            kinds: steps.to_vec(),
+            script: Arc::new(prepared(read.script, read.model.as_ref())),
+            model: read.model.map(Rc::new),
+            libraries: libraries(&build.source),
+        };
+        Ok(Loaded { outline: found.outline, concurrency: found.concurrency, program: Box::new(run::program(facts)) })
+    }
+}
+
+fn read(source: &Source) -> Result<Read, Vec<Diagnostic>> {
+    let script = haliotis_groovy_syntax::parse(&source.text, "WorkflowScript").map_err(|errors| {
+        let problems: Vec<Problem> = errors.into_iter().map(Problem::from).collect();
+        diagnostics(&problems, source)
+    })?;
+    let (names, open) = library_names(source, &script);
+    let (model, problems) = {
+        let mut problems = Problems::new(&script.lines);
+        let model = declare::read(&script, &mut problems);
+        if let Some(model) = &model {
+            check::check(model, &mut problems);
+        }
+        check::known::check(&script, &names, open, &mut problems);
+        (model, problems.into_sorted())
+    };
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(diagnostics(&problems, source));
+    }
+    Ok(Read { script, model, warnings: problems })
+}
+
+fn diagnostics(problems: &[Problem], source: &Source) -> Vec<Diagnostic> {
+    problems.iter().map(|problem| problem.diagnostic(&source.path, &source.text)).collect()
+}
+
+/// Pinned library files by path.
+fn libraries(source: &Source) -> BTreeMap<String, String> {
+    let files = source.files.iter().filter(|(path, _)| path.starts_with(LIBRARY));
+    files.filter_map(|(path, text)| Some((path.clone(), text.as_str()?.to_owned()))).collect()
+}
+
+/// Names that libraries define, and whether a library is named whose files are not here.
+fn library_names(source: &Source, script: &Script) -> (BTreeSet<String>, bool) {
+    let files = libraries(source);
+    let globals = files.keys().filter(|path| path.contains("/vars/"));
+    let names =
+        globals.filter_map(|path| path.rsplit('/').next()?.strip_suffix(".groovy").map(str::to_owned)).collect();
+    let open = definition::libraries(script)
+        .iter()
+        .any(|library| !files.keys().any(|path| path.starts_with(&format!("{LIBRARY}{library}/"))));
+    (names, open)
+}
+
+/// The script with its `pipeline { }` replaced by a call that hands the fragments over as closures, in their scope.
+fn prepared(mut script: Script, model: Option<&Model>) -> Script {
+    let (Some(model), Some(at)) = (model, declare::pipeline_statement(&script)) else { return script };
+    let span = model.span;
+    let closures = model.fragments.iter().map(closure).collect();
+    let list = Expr::new(ExprKind::List(closures), span);
+    let name = haliotis_groovy_syntax::ast::Ident { name: "pipeline".into(), span };
+    let call = Call { callee: Callee::Name(name), args: vec![Arg::Positional(list)], trailing: 0, command: false };
+    let stmt = Stmt::new(StmtKind::Expr(Expr::new(ExprKind::Call(Box::new(call)), span)), span);
+    let mut stmts = std::mem::take(&mut script.body.stmts);
+    if let Some(place) = stmts.get_mut(at) {
+        *place = stmt;
+    }
+    script.body = haliotis_groovy_syntax::ast::Block::new(stmts, script.body.span);
+    script
+}
+
+fn closure(fragment: &Fragment) -> Expr {
+    match fragment {
+        Fragment::Block(closure) => Expr::new(ExprKind::Closure(Arc::clone(closure)), closure.span),
+        Fragment::Expr(expr) => {
+            let span = expr.span;
+            let body = vec![Stmt::new(StmtKind::Expr(expr.clone()), span)];
+            let body = haliotis_groovy_syntax::ast::Block::new(body, span);
+            let closure = Closure { params: Vec::new(), arrow: true, body, span };
+            Expr::new(ExprKind::Closure(Arc::new(closure)), span)
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Declarative at run time, in Jenkins' order: agent and checkout, credentials, environment, option wrappers, tools,
+//! stages, post. After the first error later stages are opened, skipped and closed, then post runs, then the error goes
+//! on.
+
+mod agent;
+mod environment;
+mod matrix;
+mod post;
+mod stage;
+mod when;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use haliotis_groovy::{Raise, Value};
+use haliotis_groovy_syntax::ast::Literal;
+use haliotis_model::{BuildResult, Value as Json};
+
+use super::context::Ctx;
+use super::{Answer, Async, Run, values};
+use crate::declare::model::{Args, CallArg, Calls, FragmentId, MethodCall, Model, Val, ValKind};
+
+/// What runs inside wrappers; may run more than once (`retry`).
+type Body = Rc<dyn Fn(Ctx) -> Async<'static, Result<(), Raise>>>;
+
+/// A pipeline being run.
+#[derive(Clone)]
+pub(crate) struct Pipeline {
+    run: Rc<Run>,
+    model: Rc<Model>,
+    /// The closures of the model's fragments.
+    fragments: Rc<Vec<Value>>,
+    flags: Rc<Flags>,
+}
+
+/// What options say, and what happened so far.
+#[derive(Default)]
+struct Flags {
+    skip_checkout: Cell<bool>,
+    skip_after_unstable: Cell<bool>,
+    always_fail_fast: Cell<bool>,
+    subdirectory: RefCell<Option<String>>,
+}
+
+impl Run {
+    /// Runs the pipeline whose fragments the script handed over.
+    pub(crate) fn declarative<'a>(self: &'a Rc<Self>, ctx: &'a Ctx, args: &'a [Value]) -> Async<'a, Answer> {
+        Box::pin(async move {
+            let Some(model) = self.shared.facts.model.clone() else { return Ok(Value::Null) };
+            let fragments = match args.first() {
+                Some(list) => self.vm(|vm| vm.elements(list))?,
+                None => Vec::new(),
+            };
+            let pipeline =
+                Pipeline { run: Rc::clone(self), model, fragments: Rc::new(fragments), flags: Rc::default() };
+            pipeline.run(ctx).await?;
+            Ok(Value::Null)
+        })
+    }
+}
+
+impl Pipeline {
+    async fn run(&self, ctx: &Ctx) -> Result<(), Raise> {
+        let model = Rc::clone(&self.model);
+        if let Some(options) = &model.options {
+            self.read_flags(ctx, options).await?;
+        }
+        let this = self.clone();
+        let body: Body = Rc::new(move |ctx| {
+            let this = this.clone();
+            Box::pin(async move { this.inside(&ctx).await })
+        });
+        match &model.agent {
+            Some(agent) => self.on_agent(ctx, agent, true, body).await,
+            None => body(ctx.clone()).await,
+        }
+    }
+
+    /// What runs on the pipeline's agent.
+    async fn inside(&self, ctx: &Ctx) -> Result<(), Raise> {
+        let model = Rc::clone(&self.model);
+        let ctx = self.environment(ctx, model.environment.as_ref()).await?;
+        let this = self.clone();
+        let body: Body = Rc::new(move |ctx| {
+            let this = this.clone();
+            Box::pin(async move {
+                let ctx = this.tools(&ctx, this.model.tools.as_ref()).await?;
+                this.stages_and_post(&ctx).await
+            })
+        });
+        match &model.options {
+            Some(options) => self.wrapped(&ctx, options, body).await,
+            None => body(ctx).await,
+        }
+    }
+
+    async fn stages_and_post(&self, ctx: &Ctx) -> Result<(), Raise> {
+        let mut answer = Ok(());
+        if let Some(stages) = &self.model.stages {
+            answer = self.sequence(ctx, &stages.stages).await;
+        }
+        if matches!(answer, Err(Raise::Fatal(_))) {
+            return answer;
+        }
+        if let Err(raise) = &answer {
+            let (result, why) = self.run.meaning(raise);
+            self.run.shared.worsen(result, Some(&why));
+        }
+        if let Some(post) = &self.model.post {
+            let failed = self.pipeline_post(ctx, post, answer.as_ref().err()).await;
+            if answer.is_ok() {
+                answer = failed;
+            }
+        }
+        answer
+    }
+
+    /// Calls the closure of a fragment.
+    fn fragment<'a>(&'a self, ctx: &'a Ctx, id: FragmentId) -> Async<'a, Answer> {
+        Box::pin(async move {
+            match self.fragments.get(id) {
+                Some(closure) => {
+                    let closure = closure.clone();
+                    self.run.closure(ctx, &closure, &[]).await
+                }
+                None => {
+                    Err(self.run.abort_exception("a part of the pipeline is missing; this is a defect of Haliotis"))
+                }
+            }
+        })
+    }
+
+    /// A value of the model.
+    async fn value(&self, ctx: &Ctx, val: &Val) -> Answer {
+        match &val.kind {
+            ValKind::Literal(literal) => Ok(constant(literal)),
+            ValKind::Code { fragment, .. } => self.fragment(ctx, *fragment).await,
+        }
+    }
+
+    /// Likewise as text.
+    async fn text(&self, ctx: &Ctx, val: &Val) -> Result<String, Raise> {
+        let value = self.value(ctx, val).await?;
+        self.run.vm(|vm| values::text(vm, &value))
+    }
+
+    /// Arguments of a condition by name; a lone one under the name given.
+    async fn arguments(&self, ctx: &Ctx, args: Option<&Args>, lone: &str) -> Result<Vec<(String, Value)>, Raise> {
+        let mut named = Vec::new();
+        match args {
+            None => {}
+            Some(Args::Named(pairs)) => {
+                for (key, val) in pairs {
+                    named.push((key.name.clone(), self.value(ctx, val).await?));
+                }
+            }
+            Some(Args::Single(val)) => named.push((lone.to_owned(), self.value(ctx, val).await?)),
+            Some(Args::Positional(vals)) => {
+                for val in vals {
+                    named.push((lone.to_owned(), self.value(ctx, val).await?));
+                }
+            }
+        }
+        Ok(named)
+    }
+
+    /// An argument of an option or parameter, as JSON.
+    fn json<'a>(&'a self, ctx: &'a Ctx, arg: &'a CallArg) -> Async<'a, Result<Json, Raise>> {
+        Box::pin(async move {
+            match arg {
+                CallArg::Val(val) => {
+                    let value = self.value(ctx, val).await?;
+                    self.run.vm(|vm| values::to_json(vm, &value))
+                }
+                CallArg::Call(call) => self.call_json(ctx, call).await,
+                CallArg::Named(_, inner) => self.json(ctx, inner).await,
+            }
+        })
+    }
+
+    /// A call as JSON: its named arguments, its symbol, its lone argument as `$value`.
+    async fn call_json(&self, ctx: &Ctx, call: &MethodCall) -> Result<Json, Raise> {
+        let mut object = haliotis_model::Object::new();
+        object.insert("$symbol".to_owned(), call.name.as_str().into());
+        for arg in &call.args {
+            let json = self.json(ctx, arg).await?;
+            match arg {
+                CallArg::Named(key, _) => object.insert(key.name.clone(), json),
+                _ => object.insert("$value".to_owned(), json),
+            };
+        }
+        Ok(object.into())
+    }
+
+    async fn read_flags(&self, ctx: &Ctx, options: &Calls) -> Result<(), Raise> {
+        for call in &options.calls {
+            let lone = match call.args.first() {
+                Some(arg) => self.json(ctx, arg).await?,
+                None => Json::Bool(true),
+            };
+            let truth = lone != Json::Bool(false);
+            match call.name.as_str() {
+                "skipDefaultCheckout" => self.flags.skip_checkout.set(truth),
+                "skipStagesAfterUnstable" => self.flags.skip_after_unstable.set(true),
+                "parallelsAlwaysFailFast" => self.flags.always_fail_fast.set(true),
+                "checkoutToSubdirectory" => *self.flags.subdirectory.borrow_mut() = lone.as_str().map(str::to_owned),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Options that wrap what runs inside: `timeout`, `retry`, `withCredentials`, `lock`…
+    async fn wrapped(&self, ctx: &Ctx, options: &Calls, body: Body) -> Result<(), Raise> {
+        let mut body = body;
+        for call in options.calls.iter().rev() {
+            let json = self.call_json(ctx, call).await?;
+            body = self.wrapper(&call.name, json, body);
+        }
+        body(ctx.clone()).await
+    }
+
+    fn wrapper(&self, name: &str, json: Json, body: Body) -> Body {
+        let this = self.clone();
+        let name = name.to_owned();
+        match name.as_str() {
+            "timeout" | "retry" | "withAWS" | "withCredentials" | "withEnv" => Rc::new(move |ctx| {
+                let (this, name, json, body) = (this.clone(), name.clone(), json.clone(), Rc::clone(&body));
+                Box::pin(async move { this.run_wrapper(&ctx, &name, &json, body).await })
+            }),
+            _ => body,
+        }
+    }
+
+    async fn run_wrapper(&self, ctx: &Ctx, name: &str, json: &Json, body: Body) -> Result<(), Raise> {
+        let shared = &self.run.shared;
+        shared.say(&format!("[Pipeline] {name}"));
+        shared.say("[Pipeline] {");
+        let lone = |field: &str| json.get(field).or_else(|| json.get("$value")).cloned().unwrap_or_default();
+        let answer = match name {
+            "timeout" => {
+                let unit = json.get("unit").and_then(Json::as_str).unwrap_or("MINUTES").to_uppercase();
+                let ms = match unit.as_str() {
+                    "MILLISECONDS" => 1.0,
+                    "SECONDS" => 1e3,
+                    "HOURS" => 3.6e6,
+                    "DAYS" => 8.64e7,
+                    _ => 6e4,
+                };
+                let ms = (lone("time").as_f64().unwrap_or(0.0) * ms) as u64;
+                self.run.limited(ctx, Some(ms), "timeout", move |ctx| body(ctx)).await
+            }
+            "retry" => {
+                let mut left = lone("count").as_i64().unwrap_or(1).max(1);
+                loop {
+                    let answer = body(ctx.clone()).await;
+                    left -= 1;
+                    match answer {
+                        Err(raise) if left > 0 && !self.run.is_interruption(&raise) => {
+                            let (_, message) = self.run.meaning(&raise);
+                            shared.say(&format!("ERROR: {message}"));
+                            shared.say("Retrying");
+                        }
+                        answer => break answer,
+                    }
+                }
+            }
+            "withAWS" => {
+                let mut inner = ctx.clone();
+                if let Some(region) = json.get("region").and_then(Json::as_str) {
+                    let pairs = ["AWS_DEFAULT_REGION", "AWS_REGION"].map(|name| (name.to_owned(), region.to_owned()));
+                    inner = inner.with_env(pairs);
+                }
+                if let Some(id) = json.get("credentials").and_then(Json::as_str) {
+                    let bound = haliotis_model::Vars::from([("AWS".to_owned(), id.to_owned())]);
+                    let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(str::to_owned);
+                    inner = inner.with_credentials(bound, names);
+                }
+                body(inner).await
+            }
+            _ => body(ctx.clone()).await,
+        };
+        shared.say("[Pipeline] }");
+        shared.say(&format!("[Pipeline] // {name}"));
+        answer
+    }
+
+    /// The build's result so far, with that of an error.
+    fn combined(&self, error: Option<&Raise>) -> BuildResult {
+        let now = self.run.shared.state.borrow().result.unwrap_or(BuildResult::Success);
+        error.map_or(now, |raise| now.worst(self.run.meaning(raise).0))
+    }
+}
+
+/// A constant of the source as a value.
+fn constant(literal: &Literal) -> Value {
+    match literal {
+        Literal::Null => Value::Null,
+        Literal::Bool(truth) => Value::Bool(*truth),
+        Literal::Int(number) => Value::Int(*number),
+        Literal::Long(number) => Value::Long(*number),
+        Literal::Float(number) => Value::Float(*number),
+        Literal::Double(number) => Value::Double(*number),
+        Literal::BigDecimal(text) => text.parse().map_or_else(|_| Value::str(text), Value::Double),
+        Literal::BigInteger(text) | Literal::String(text, _) => Value::str(text),
+    }
+}

@@ -1,0 +1,218 @@
+//! Steps that need no step kind.
+
+use std::rc::Rc;
+
+use haliotis_groovy::Value;
+use haliotis_model::BuildResult;
+
+use super::super::blocks::duration;
+use super::super::context::{Container, Ctx};
+use super::super::given::Given;
+use super::super::host::Image;
+use super::super::{Answer, Run, values};
+
+impl Run {
+    pub(super) async fn basic_step(self: &Rc<Self>, ctx: &Ctx, name: &str, given: &Given) -> Answer {
+        match name {
+            "echo" => {
+                let message = given.named.first().map(|(_, value)| value.clone()).unwrap_or_default();
+                let text = self.vm(|vm| values::text(vm, &message))?;
+                self.shared.say(&text);
+                Ok(Value::Null)
+            }
+            "error" => {
+                let message = self.arg(given, "message")?.unwrap_or_default();
+                Err(self.abort_exception(&message))
+            }
+            "unstable" => {
+                let message = self.arg(given, "message")?.unwrap_or_default();
+                self.shared.say(&format!("WARNING: {message}"));
+                self.mark(ctx, BuildResult::Unstable, &message);
+                Ok(Value::Null)
+            }
+            "sleep" => {
+                let ms = self.time(given, "SECONDS")?;
+                self.shared.say(&format!("Sleeping for {}", duration(ms)));
+                self.pause_for(ctx, ms).await?;
+                Ok(Value::Null)
+            }
+            "isUnix" => Ok(Value::Bool(true)),
+            "milestone" => {
+                let ordinal = given.integer("ordinal").map_or_else(String::new, |number| format!(" {number}"));
+                self.shared.say(&format!("Passed milestone{ordinal}"));
+                Ok(Value::Null)
+            }
+            "properties" => self.properties(given),
+            "library" => {
+                let identifier = self.vm(|vm| given.required(vm, "identifier"))?;
+                self.shared.say(&format!("Loading library {identifier}"));
+                Ok(Value::Null)
+            }
+            "libraryResource" => self.resource(given),
+            "load" => self.load(ctx, given).await,
+            "tool" => {
+                let name = self.vm(|vm| given.required(vm, "name"))?;
+                let variable =
+                    format!("TOOL_{}", name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
+                match self.variable(ctx, &variable).await? {
+                    Some(path) => Ok(Value::from(path)),
+                    None => Err(self.abort_exception(&format!(
+                        "No tool named {name} found: set the variable {variable} of the agent to its folder"
+                    ))),
+                }
+            }
+            "compareVersions" => {
+                let (a, b) = (self.arg(given, "v1")?.unwrap_or_default(), self.arg(given, "v2")?.unwrap_or_default());
+                Ok(Value::Int(compare_versions(&a, &b) as i32))
+            }
+            "getContext" => Ok(Value::Null),
+            "step" => self.meta_step(ctx, given).await,
+            "tm" => {
+                let text = self.arg(given, "stringWithMacro")?.unwrap_or_default();
+                Ok(Value::from(text))
+            }
+            "waitForBuild" | "resolveScm" | "validateDeclarativePipeline" | "verifySha1" | "verifySha256" => {
+                Err(self.abort_exception(&format!("The step {name} is known and cannot be run yet")))
+            }
+            _ => Err(self.abort_exception(&format!("The step {name} is known and cannot be run yet"))),
+        }
+    }
+
+    /// `properties([...])`: the job's settings. What can be read before the build stands in the definition already.
+    fn properties(&self, given: &Given) -> Answer {
+        let _ = given;
+        Ok(Value::Null)
+    }
+
+    fn resource(&self, given: &Given) -> Answer {
+        let path = self.vm(|vm| given.required(vm, "resource"))?;
+        let wanted = format!("/resources/{path}");
+        let found = self.shared.facts.libraries.iter().find(|(name, _)| name.ends_with(&wanted));
+        match found {
+            Some((_, text)) => Ok(Value::str(text)),
+            None => Err(self.abort_exception(&format!("No such library resource {path} could be found."))),
+        }
+    }
+
+    /// `step([$class: 'JUnitResultArchiver', testResults: '…'])`: the step behind it.
+    async fn meta_step(self: &Rc<Self>, ctx: &Ctx, given: &Given) -> Answer {
+        let delegate = given.get("delegate").cloned().unwrap_or_default();
+        let class = self.vm(|vm| match values::entry(vm, &delegate, "$class") {
+            Some(class) => values::text(vm, &class),
+            None => Ok(String::new()),
+        })?;
+        let simple = class.rsplit('.').next().unwrap_or_default();
+        let name = match simple {
+            "JUnitResultArchiver" => "junit",
+            "ArtifactArchiver" => "archiveArtifacts",
+            "WsCleanup" => "cleanWs",
+            "Mailer" | "GitHubCommitStatusSetter" => return Ok(Value::Null),
+            _ => {
+                return Err(self.abort_exception(&format!("step([$class: '{class}']) is not part of Haliotis")));
+            }
+        };
+        let args = self.vm(|vm| {
+            let Value::Map(map) = &delegate else { return Ok(Vec::new()) };
+            let mut entries = vm.entries(map);
+            entries.retain(|(key, _)| key.as_str() != Some("$class"));
+            vm.map_from(entries).map(|map| vec![map])
+        })?;
+        self.step(ctx, name, &args).await
+    }
+
+    /// `load 'file.groovy'`: runs it; its value is that of its last statement, or the script.
+    async fn load(self: &Rc<Self>, ctx: &Ctx, given: &Given) -> Answer {
+        let path = self.vm(|vm| given.required(vm, "path"))?;
+        let mut call = self.call(ctx, "load", "read-file");
+        call.with.insert("path".to_owned(), path.clone().into());
+        let output = self.run_call(ctx, call).await?;
+        let text = output.outputs.get("text").and_then(haliotis_model::Value::as_str).unwrap_or_default().to_owned();
+        let number = {
+            let mut state = self.shared.state.borrow_mut();
+            state.loaded += 1;
+            state.loaded
+        };
+        let thread = self.vm(|vm| super::super::machine::load_file(vm, number, &path, &text)).map_err(|message| {
+            self.throw("org.codehaus.groovy.control.MultipleCompilationErrorsException", &message)
+        })?;
+        self.shared.say("[Pipeline] {");
+        let answer = self.thread(ctx, thread).await;
+        self.shared.say("[Pipeline] }");
+        self.shared.say("[Pipeline] // load");
+        answer
+    }
+
+    /// `docker.image(…)`, `docker.build(…)`, `docker.withRegistry(…)`.
+    pub(crate) async fn docker(self: &Rc<Self>, ctx: &Ctx, name: &str, args: &[Value]) -> Answer {
+        let texts = self.vm(|vm| {
+            let plain = args.iter().filter(|arg| !matches!(arg, Value::Closure(_)));
+            plain.map(|arg| values::text(vm, arg)).collect::<Result<Vec<_>, _>>()
+        })?;
+        match name {
+            "image" => Ok(Image::value(texts.first().cloned().unwrap_or_default())),
+            "build" => {
+                let tag = texts.first().cloned().unwrap_or_default();
+                let rest = texts.get(1).cloned().unwrap_or_else(|| ".".to_owned());
+                self.docker_sh(ctx, &format!("build -t {tag} {rest}")).await?;
+                Ok(Image::value(tag))
+            }
+            _ => match args.last() {
+                Some(body @ Value::Closure(_)) => self.closure(ctx, body, &[]).await,
+                _ => Ok(Value::Null),
+            },
+        }
+    }
+
+    /// Methods of an image.
+    pub(crate) async fn image(self: &Rc<Self>, ctx: &Ctx, image: &Image, name: &str, args: &[Value]) -> Answer {
+        let first = match args.first() {
+            Some(Value::Closure(_)) | None => String::new(),
+            Some(arg) => self.vm(|vm| values::text(vm, arg))?,
+        };
+        match (name, args.last()) {
+            ("inside", Some(body @ Value::Closure(_))) => {
+                let mut inner = ctx.clone();
+                inner.container = Some(Rc::new(Container { image: image.name.clone(), args: first }));
+                self.closure(&inner, body, &[]).await
+            }
+            ("pull", _) => self.docker_sh(ctx, &format!("pull {}", image.name)).await,
+            ("push", _) => self.docker_sh(ctx, &format!("push {}", image.name)).await,
+            ("tag", _) => self.docker_sh(ctx, &format!("tag {} {first}", image.name)).await,
+            _ => {
+                Err(self
+                    .abort_exception(&format!("docker.image(…).{name} is not part of Haliotis; use sh with docker")))
+            }
+        }
+    }
+
+    async fn docker_sh(self: &Rc<Self>, ctx: &Ctx, arguments: &str) -> Answer {
+        let script = format!(
+            "set +x\nprogram=$(command -v docker || command -v podman) || {{ echo 'neither docker nor podman is installed here' >&2; exit 1; }}\n\
+             set -x\n\"$program\" {arguments}"
+        );
+        let mut given = Given::default();
+        given.named.push(("script".to_owned(), Value::from(script)));
+        self.sh(ctx, &given).await
+    }
+}
+
+/// As the plugin does: numbers by value, the rest by text.
+fn compare_versions(a: &str, b: &str) -> std::cmp::Ordering {
+    let parts = |text: &str| -> Vec<String> {
+        text.split(|c: char| !c.is_ascii_alphanumeric()).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    };
+    let (a, b) = (parts(a), parts(b));
+    for at in 0..a.len().max(b.len()) {
+        let (x, y) = (a.get(at).map_or("0", String::as_str), b.get(at).map_or("0", String::as_str));
+        let order = match (x.parse::<u64>(), y.parse::<u64>()) {
+            (Ok(x), Ok(y)) => x.cmp(&y),
+            (Ok(_), Err(_)) => std::cmp::Ordering::Greater,
+            (Err(_), Ok(_)) => std::cmp::Ordering::Less,
+            _ => x.cmp(y),
+        };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    std::cmp::Ordering::Equal
+}
