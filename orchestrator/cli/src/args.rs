@@ -54,6 +54,8 @@ pub enum Verb {
     Lint(commands::lint::Lint),
     /// Jenkinsfile to Jenkins' JSON model or to YAML, and JSON to a Jenkinsfile
     Convert(commands::convert::Convert),
+    /// Run plain Groovy scripts
+    Groovy(commands::groovy::Groovy),
     /// What a pipeline file would do: steps, order, agents, approvals, cloud
     Plan(commands::plan::Plan),
     /// Start the server

@@ -8,6 +8,7 @@ pub mod convert;
 pub mod credential;
 pub mod demo;
 pub mod doctor;
+pub mod groovy;
 pub mod lint;
 pub mod logs;
 pub mod model;
@@ -64,6 +65,7 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Run(args) => run::run(args, ctx).await,
         Verb::Lint(args) => lint::run(&args, ctx),
         Verb::Convert(args) => convert::run(&args, ctx),
+        Verb::Groovy(args) => groovy::run(&args, ctx),
         Verb::Plan(args) => plan::run(&args, ctx),
         Verb::Serve(args) => serve::run(args, ctx).await,
         Verb::Pipeline(args) => pipeline::run(args, ctx).await,
