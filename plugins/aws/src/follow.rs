@@ -36,6 +36,18 @@ pub(crate) enum Status {
     Stopped,
 }
 
+impl Status {
+    /// Of a job's status in AWS' words, which are the same for every kind of job.
+    pub(crate) fn of(word: &str, failure_reason: Option<String>) -> Self {
+        match word {
+            "Completed" => Self::Completed,
+            "Failed" => Self::Failed(failure_reason.unwrap_or_else(|| "no reason given".to_owned())),
+            "Stopped" => Self::Stopped,
+            _ => Self::Going,
+        }
+    }
+}
+
 /// One look at a job.
 #[derive(Clone, Debug)]
 pub(crate) struct Look {

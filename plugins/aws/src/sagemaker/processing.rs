@@ -264,20 +264,11 @@ impl Job for ProcessingJob {
         }
         outputs.insert("exit-message".to_owned(), described.exit_message.clone().unwrap_or_default().into());
         let reason = described.failure_reason.or(described.exit_message);
-        Ok(Some(Look { phase: status.as_str().to_owned(), status: ended(&status, reason), outputs }))
+        Ok(Some(Look { phase: status.as_str().to_owned(), status: Status::of(status.as_str(), reason), outputs }))
     }
 
     async fn stop(&self, clients: &Clients, name: &str) -> Result<(), StepError> {
         let sent = clients.sagemaker.stop_processing_job().processing_job_name(name).send().await;
         job_step::stopped(sent, clients, &format!("stopping the processing job {name}"))
-    }
-}
-
-fn ended(status: &ProcessingJobStatus, reason: Option<String>) -> Status {
-    match status {
-        ProcessingJobStatus::Completed => Status::Completed,
-        ProcessingJobStatus::Failed => Status::Failed(reason.unwrap_or_else(|| "no reason given".to_owned())),
-        ProcessingJobStatus::Stopped => Status::Stopped,
-        _ => Status::Going,
     }
 }

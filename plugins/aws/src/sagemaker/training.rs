@@ -212,14 +212,8 @@ impl Job for TrainingJob {
             Err(error) if is_absent(&error) => return Ok(None),
             other => other.told(&clients.cloud, &format!("describing the training job {name}"))?,
         };
-        let status = match described.training_job_status {
-            Some(TrainingJobStatus::Completed) => Status::Completed,
-            Some(TrainingJobStatus::Failed) => {
-                Status::Failed(described.failure_reason.unwrap_or_else(|| "no reason given".to_owned()))
-            }
-            Some(TrainingJobStatus::Stopped) => Status::Stopped,
-            _ => Status::Going,
-        };
+        let word = described.training_job_status.as_ref().map_or("", TrainingJobStatus::as_str);
+        let status = Status::of(word, described.failure_reason);
         let mut metrics = Object::new();
         for metric in described.final_metric_data_list.unwrap_or_default() {
             metrics.insert(metric.metric_name.unwrap_or_default(), metric.value.map(shortest).into());

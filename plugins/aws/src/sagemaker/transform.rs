@@ -163,14 +163,8 @@ impl Job for TransformJob {
             Err(error) if is_absent(&error) => return Ok(None),
             other => other.told(&clients.cloud, &format!("describing the transform job {name}"))?,
         };
-        let status = match &described.transform_job_status {
-            Some(TransformJobStatus::Completed) => Status::Completed,
-            Some(TransformJobStatus::Failed) => {
-                Status::Failed(described.failure_reason.unwrap_or_else(|| "no reason given".to_owned()))
-            }
-            Some(TransformJobStatus::Stopped) => Status::Stopped,
-            _ => Status::Going,
-        };
+        let word = described.transform_job_status.as_ref().map_or("", TransformJobStatus::as_str);
+        let status = Status::of(word, described.failure_reason);
         let uri = described.transform_output.and_then(|output| output.s3_output_path);
         let outputs = Object::from_iter([
             ("job-name".to_owned(), name.into()),

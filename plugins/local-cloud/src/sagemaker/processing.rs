@@ -9,6 +9,7 @@ use crate::error::AwsError;
 use crate::s3::Store;
 use crate::sagemaker::image::Image;
 use crate::sagemaker::job::{Ending, ExitRecord, Job, MAX_REASON, cut};
+use crate::sagemaker::models::items as list;
 use crate::sagemaker::staging::{self, Download};
 
 /// Where inputs and outputs must lie in the container.
@@ -74,10 +75,6 @@ fn local_path(path: &Value, what: &str, name: &str) -> Result<(), AwsError> {
         return Ok(());
     }
     Err(AwsError::validation(format!("LocalPath '{path}' of {what} {name} must be an absolute path below {ROOT}")))
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// A path of the container below the folder that is mounted at `/opt/ml`.

@@ -178,7 +178,7 @@ fn check_map(value: &Value, bounds: Bounds, place: &str, problems: &mut Problems
     };
     check_length(map.len(), bounds, value, place, problems);
     for (key, item) in map {
-        if !item.is_string() && !(problems.expressions && is_expression(item)) {
+        if !(item.is_string() || problems.expressions && is_expression(item)) {
             problems.push(wrong_type(item, &format!("{place}.{key}"), "a string"));
         }
     }

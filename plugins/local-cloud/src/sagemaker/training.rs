@@ -11,6 +11,7 @@ use crate::s3::{Location, Store};
 use crate::sagemaker::image::{Framework, Image};
 use crate::sagemaker::job::{Ending, ExitRecord, Job, MAX_REASON, cut};
 use crate::sagemaker::metrics;
+use crate::sagemaker::models::items as list;
 use crate::sagemaker::processing::{make, single_instance, write_json};
 use crate::sagemaker::staging::{self, Download};
 
@@ -66,10 +67,6 @@ fn file_mode(mode: &Value, place: &str) -> Result<(), AwsError> {
 fn hyperparameter(request: &Value, name: &str) -> Option<String> {
     let text = request["HyperParameters"][name].as_str()?;
     Some(serde_json::from_str::<String>(text).unwrap_or_else(|_| text.to_owned()))
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// Fetches the channels and the code, writes the configuration, makes the output folders. `ml` is empty.

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::sagemaker::pipelines::definition::list;
 use crate::sagemaker::pipelines::expression::{MAX_DEPTH, Scope, resolve, to_text};
 
 /// The comparisons of two values.
@@ -40,10 +41,6 @@ pub(crate) fn check(condition: &Value, depth: usize, problems: &mut Vec<String>)
             COMPARISONS.join(", ")
         )),
     }
-}
-
-fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 /// Whether all conditions hold.

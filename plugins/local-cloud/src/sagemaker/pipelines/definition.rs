@@ -16,6 +16,8 @@ use crate::sagemaker::pipelines::retry::{self, RetryPolicy};
 use crate::sagemaker::pipelines::{condition, graph};
 use crate::sagemaker::shape;
 
+pub(crate) use crate::sagemaker::models::items as list;
+
 /// Bytes of a definition; the service's limit.
 pub(crate) const MAX_BYTES: usize = 1024 * 1024;
 /// The one version there is.
@@ -379,11 +381,6 @@ fn looked_at(step: &Step) -> Vec<Value> {
         _ => step.arguments.clone(),
     };
     vec![arguments, step.raw["FunctionArn"].clone(), step.raw["SqsQueueUrl"].clone()]
-}
-
-/// The items of a list member; none when it is not given.
-pub(crate) fn list(value: &Value) -> &[Value] {
-    value.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ const MAX_EXPIRE_MINUTES: u64 = 14_400;
 /// Why a step failed, in the words of a policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    ServiceFault,
+    Service,
     Throttling,
     JobInternalError,
     CapacityError,
@@ -26,7 +26,7 @@ pub(crate) enum Fault {
 
 impl Fault {
     const NAMED: [(&'static str, Fault); 5] = [
-        ("Step.SERVICE_FAULT", Fault::ServiceFault),
+        ("Step.SERVICE_FAULT", Fault::Service),
         ("Step.THROTTLING", Fault::Throttling),
         ("SageMaker.JOB_INTERNAL_ERROR", Fault::JobInternalError),
         ("SageMaker.CAPACITY_ERROR", Fault::CapacityError),
@@ -38,7 +38,7 @@ impl Fault {
         match error.code.as_ref() {
             "ThrottlingException" => Self::Throttling,
             "ResourceLimitExceeded" => Self::ResourceLimit,
-            _ if error.status >= 500 => Self::ServiceFault,
+            _ if error.status >= 500 => Self::Service,
             _ => Self::Other,
         }
     }
@@ -69,7 +69,7 @@ pub(crate) struct RetryPolicy {
 pub(crate) fn parse_all(value: &Value, problems: &mut Vec<String>) -> Vec<RetryPolicy> {
     let mut policies: Vec<_> = list(value).iter().map(|policy| parse(policy, problems)).collect();
     policies.push(RetryPolicy {
-        faults: vec![Fault::ServiceFault, Fault::Throttling],
+        faults: vec![Fault::Service, Fault::Throttling],
         interval_s: 1,
         backoff: 2.0,
         attempts: 5,
