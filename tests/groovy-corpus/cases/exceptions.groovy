@@ -96,8 +96,6 @@ new V().zip = 1
 [1, 2, 3] as int[]
 // case: class cast number
 (String) 5
-// case: class not found style
-try { Class.forName('does.not.Exist') } catch (ClassNotFoundException e) { e.message }
 // case: unable to resolve class
 new DoesNotExist()
 // case: syntax error

@@ -222,7 +222,6 @@ sb.replace(0, 5, 'HELLO')
 sb.delete(5, 6)
 println sb
 println sb.charAt(1)
-println sb.substring(2)
 println sb.contains('ELL')
 sb.size()
 // case: string buffer

@@ -11,14 +11,30 @@ use crate::number::{self, Arith};
 use crate::value::Value;
 use crate::vm::{Raise, Vm};
 
-pub(super) const DECLARED: &[Declared] =
-    &[Declared { name: ROUNDING, parent: "java.lang.Enum", interfaces: &[], interface: false }];
+pub(super) const DECLARED: &[Declared] = &[
+    Declared { name: ROUNDING, parent: "java.lang.Enum", interfaces: &[], interface: false },
+    Declared { name: CONTEXT, parent: "java.lang.Object", interfaces: &[], interface: false },
+];
+
+const CONTEXT: &str = "java.math.MathContext";
+
+/// State of a `MathContext`: digits, 0 for all.
+pub(crate) struct Context(u64);
 
 const ROUNDING: &str = "java.math.RoundingMode";
 
 pub(super) const EXTENSIONS: &[Extension] = &[
     Extension { of: "java.math.BigDecimal", methods: METHODS, statics: STATICS, new: Some(new) },
     Extension { of: ROUNDING, methods: enumeration::METHODS, statics: MODES, new: None },
+    Extension {
+        of: CONTEXT,
+        methods: &[],
+        statics: CONTEXTS,
+        new: Some(|vm, args| {
+            let digits = int(vm, args.first().ok_or(Raise::NoMatch)?)?;
+            Ok(vm.native(CONTEXT, Context(digits.unsigned_abs().into())))
+        }),
+    },
 ];
 
 const METHODS: &[Method] = &[
@@ -38,8 +54,12 @@ const METHODS: &[Method] = &[
             _ => Err(vm.throw("java.lang.ArithmeticException", "Rounding necessary")),
         }
     }),
-    method("round", 1, 1, |vm, this, args| match args {
-        [digits] => Ok(Value::decimal(of(this)?.round(int(vm, digits)?.unsigned_abs().into(), Rounding::HalfUp))),
+    method("round", 1, 1, |_, this, args| match args {
+        [Value::Native(native)] => match native.state::<Context>() {
+            Some(Context(0)) => Ok(this.clone()),
+            Some(Context(digits)) => Ok(Value::decimal(of(this)?.round(*digits, Rounding::HalfUp))),
+            None => Err(Raise::NoMatch),
+        },
         _ => Err(Raise::NoMatch),
     }),
     method("scale", 0, 0, |_, this, _| Ok(Value::Int(of(this)?.scale))),
@@ -65,6 +85,14 @@ const STATICS: &[Static] = &[
     function("ROUND_UP", 0, 0, |_, _| Ok(Value::Int(0))),
     function("ROUND_DOWN", 0, 0, |_, _| Ok(Value::Int(1))),
     function("ROUND_HALF_EVEN", 0, 0, |_, _| Ok(Value::Int(6))),
+];
+
+/// The digits of the standard's decimal32, 64 and 128.
+const CONTEXTS: &[Static] = &[
+    function("UNLIMITED", 0, 0, |vm, _| Ok(vm.native(CONTEXT, Context(0)))),
+    function("DECIMAL32", 0, 0, |vm, _| Ok(vm.native(CONTEXT, Context(7)))),
+    function("DECIMAL64", 0, 0, |vm, _| Ok(vm.native(CONTEXT, Context(16)))),
+    function("DECIMAL128", 0, 0, |vm, _| Ok(vm.native(CONTEXT, Context(34)))),
 ];
 
 /// Java's order of the modes, which is also that of the old integer constants.

@@ -88,7 +88,7 @@ pub(super) const EXTENSIONS: &[Extension] = &[
         of: ZONE_OFFSET,
         methods: &[],
         statics: &[
-            function("UTC", 0, 0, |vm, _| Ok(wrap(vm, Time::Zone(TimeZone::UTC)))),
+            function("UTC", 0, 0, |vm, _| fixed(vm, 0)),
             function("ofHours", 1, 1, |vm, args| {
                 let hours = int(vm, args.first().ok_or(Raise::NoMatch)?)?;
                 fixed(vm, hours.saturating_mul(3600))
@@ -210,7 +210,7 @@ const METHODS: &[Method] = &[
     }),
     method("atOffset", 1, 1, |vm, this, args| {
         let zone = zone_arg(args.first().ok_or(Raise::NoMatch)?)?;
-        let offset = zone.to_fixed_offset().map_err(|_| Raise::NoMatch)?;
+        let offset = constant(&zone).ok_or(Raise::NoMatch)?;
         let when = match of(this)? {
             Time::Instant(at) => offset.to_datetime(*at),
             _ => local(this)?,
@@ -278,7 +278,7 @@ const METHODS: &[Method] = &[
     method("withLocale", 1, 1, |_, this, _| Ok(this.clone())),
     method("getId", 0, 0, |_, this, _| string(text(this)?)),
     method("getTotalSeconds", 0, 0, |_, this, _| match of(this)? {
-        Time::Zone(zone) => Ok(Value::Int(zone.to_fixed_offset().map(|offset| offset.seconds()).unwrap_or(0))),
+        Time::Zone(zone) => Ok(Value::Int(constant(zone).map_or(0, |offset| offset.seconds()))),
         _ => Err(Raise::NoMatch),
     }),
     method("getSeconds", 0, 0, |_, this, _| Ok(Value::Long(duration(this)?.as_secs()))),
@@ -423,7 +423,7 @@ const OFFSETS: &[Static] = &[
     }),
     function("of", 3, 8, |vm, args| {
         let Some((zone, rest)) = args.split_last() else { return Err(Raise::NoMatch) };
-        let offset = zone_arg(zone)?.to_fixed_offset().map_err(|_| Raise::NoMatch)?;
+        let offset = constant(&zone_arg(zone)?).ok_or(Raise::NoMatch)?;
         let when = local_from(vm, rest)?;
         Ok(wrap(vm, Time::Offset(when, offset)))
     }),
@@ -649,7 +649,21 @@ fn formatter(vm: &mut Vm, pattern: &str) -> Value {
     wrap(vm, Time::Formatter(Rc::from(pattern)))
 }
 
+/// The zone of `ZoneOffset.UTC`, which prints as `Z`, while the region `UTC` prints as `Z[UTC]`: a zone by rule, which has
+/// no name.
+fn greenwich() -> TimeZone {
+    TimeZone::posix("UTC0").unwrap_or(TimeZone::UTC)
+}
+
+/// The offset of a zone that has the same all year.
+fn constant(zone: &TimeZone) -> Option<Offset> {
+    zone.to_fixed_offset().ok().or_else(|| (zone.iana_name().is_none()).then_some(Offset::UTC))
+}
+
 fn fixed(vm: &mut Vm, seconds: i32) -> Answer {
+    if seconds == 0 {
+        return Ok(wrap(vm, Time::Zone(greenwich())));
+    }
     let offset = Offset::from_seconds(seconds);
     made(vm, offset.map(|offset| Time::Zone(TimeZone::fixed(offset))), "offset")
 }
@@ -810,8 +824,8 @@ pub(super) fn text(value: &Value) -> Result<String, Raise> {
             let text = format!("P{}{}{}", part(years, "Y"), part(months, "M"), part(days, "D"));
             if text == "P" { "P0D".to_owned() } else { text }
         }
-        Time::Zone(zone) => match zone.to_fixed_offset() {
-            Ok(offset) if zone.iana_name().is_none() => short_offset(offset),
+        Time::Zone(zone) => match constant(zone) {
+            Some(offset) if zone.iana_name().is_none() => short_offset(offset),
             _ => zone_name(zone),
         },
         Time::Formatter(pattern) => pattern.to_string(),
@@ -1207,7 +1221,7 @@ fn zoned_text(text: &str) -> Option<Time> {
     let body = bare.find('T').and_then(|t| bare.get(t..))?;
     let zone = match name {
         Some(name) => zone(name)?,
-        None if bare.ends_with('Z') => TimeZone::fixed(Offset::UTC),
+        None if bare.ends_with('Z') => greenwich(),
         None => zone(body.get(body.rfind(['+', '-'])?..)?)?,
     };
     Some(Time::Zoned(at.to_zoned(zone)))

@@ -383,7 +383,7 @@ fn whole_text<T: TryFrom<i128>>(vm: &mut Vm, args: &[Value]) -> Result<T, Raise>
         _ => return Err(Raise::NoMatch),
     };
     if value.is_null() {
-        return Err(vm.throw("java.lang.NumberFormatException", "Cannot parse null string: null"));
+        return Err(vm.throw("java.lang.NumberFormatException", "Cannot parse null string"));
     }
     let text = vm.str_arg(value)?;
     convert::bounded(vm, &text, radix)

@@ -12,7 +12,10 @@ pub(super) const EXTENSIONS: &[Extension] =
 
 const METHODS: &[Method] = &[
     method("toString", 0, 0, |vm, this, _| Ok(Value::Str(vm.text(this)?))),
-    method("inspect", 0, 0, |vm, this, _| Ok(Value::Str(vm.inspect(this)?))),
+    // Groovy puts strings in quotes, but a GString that is asked itself it does not.
+    method("inspect", 0, 0, |vm, this, _| {
+        Ok(Value::Str(if matches!(this, Value::GStr(_)) { vm.text(this)? } else { vm.inspect(this)? }))
+    }),
     method("equals", 1, 1, |vm, this, args| {
         let [other] = args else { return Err(Raise::NoMatch) };
         yes(java_equals(vm, this, other)?)

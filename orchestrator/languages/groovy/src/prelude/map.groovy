@@ -169,20 +169,6 @@ class MapMethods {
         out
     }
 
-    static removeAll(Map self, Closure body) { keep(self, body, false) }
-
-    static retainAll(Map self, Closure body) { keep(self, body, true) }
-
-    private static keep(Map self, Closure body, boolean wanted) {
-        def gone = []
-        for (entry in self) {
-            boolean fits = ask(body, entry)
-            if (fits != wanted) gone.add(entry.key)
-        }
-        for (key in gone) self.remove(key)
-        gone.size() > 0
-    }
-
     static withDefault(Map self, Closure make) { self.clone().$default(make) }
 
     static computeIfAbsent(Map self, Object key, Closure make) {
