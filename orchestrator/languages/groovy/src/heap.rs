@@ -73,7 +73,28 @@ macro_rules! drops {
     };
 }
 
-drops!(List, Map, Object, Slot, Closure, Iter, crate::value::GStr, crate::value::Range);
+drops!(List, Map, Object, Slot, Iter, crate::value::GStr, crate::value::Range);
+
+impl Drop for Closure {
+    fn drop(&mut self) {
+        let nothing = Body::Method { receiver: Value::Null, name: Rc::from("") };
+        let mut values = match std::mem::replace(&mut self.body, nothing) {
+            Body::Code { .. } => Vec::new(),
+            Body::Method { receiver, .. } => vec![receiver],
+            Body::Curried { inner, mut kept, .. } => {
+                kept.push(Value::Closure(inner));
+                kept
+            }
+            Body::Composed { first, second } => vec![Value::Closure(first), Value::Closure(second)],
+            Body::Memoized { inner, answers } => vec![Value::Closure(inner), Value::Map(answers)],
+        };
+        values.extend(self.empty());
+        values.push(std::mem::take(&mut self.owner));
+        values.push(std::mem::take(&mut self.this));
+        values.retain(holds);
+        discard(values);
+    }
+}
 
 const VALUE: usize = size_of::<Value>();
 
@@ -174,6 +195,20 @@ impl Container for Iter {
     }
 }
 
+impl Container for crate::value::Native {
+    fn empty(&self) -> Vec<Value> {
+        Vec::new()
+    }
+
+    fn visit(&self, visit: &mut dyn FnMut(&Value)) -> usize {
+        if let Some(entry) = self.state::<crate::vm::Entry>() {
+            visit(&entry.key);
+            visit(&entry.value.borrow());
+        }
+        crate::library::native_bytes(self)
+    }
+}
+
 impl crate::value::GStr {
     fn empty(&mut self) -> Vec<Value> {
         std::mem::take(&mut self.values)
@@ -263,6 +298,12 @@ impl Drop for Heap {
 
 /// Bytes of a text above which it is worth remembering that it was counted already.
 const SHARED_TEXT: usize = 256;
+
+/// Bytes of the texts and numbers that values hold; a text shared by many counts once.
+pub(crate) fn texts(values: &[Value]) -> usize {
+    let mut seen = BTreeSet::new();
+    values.iter().map(|value| text_bytes(value, &mut seen)).sum()
+}
 
 fn text_bytes(value: &Value, seen: &mut BTreeSet<usize>) -> usize {
     match value {

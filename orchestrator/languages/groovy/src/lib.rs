@@ -94,6 +94,6 @@ mod vm;
 
 pub use heap::{Container, Heap};
 pub use host::{Host, HostAnswer, HostCall, HostObject};
-pub use value::Value;
 pub use value::TraceLine;
+pub use value::Value;
 pub use vm::{Entry, LoadError, Outcome, Raise, Thread, Vm};

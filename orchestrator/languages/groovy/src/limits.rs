@@ -15,6 +15,12 @@ pub const MAX_NESTED_VALUES: u32 = 400;
 /// Instructions between two answers of the host. At 50 to 100 million a second an endless loop ends within seconds.
 pub const FUEL: u64 = 400_000_000;
 
+/// Instructions that one call counts as: a library function takes as long as some dozen instructions.
+pub const FUEL_OF_CALL: u64 = 20;
+
+/// Instructions that one exception counts as: its stack is written down.
+pub const FUEL_OF_THROW: u64 = 100;
+
 /// Bytes that the values of one build may take. A pipeline's script handles names and small JSON; a container that
 /// grows beyond this is a mistake, and many builds share one process.
 pub const MAX_BYTES: usize = 512 * 1024 * 1024;

@@ -100,7 +100,8 @@ pub fn evaluate_on(text: &str, file: &str, class: &str, host: Rc<dyn Host>) -> E
             Outcome::Threw(exception) => return ended(&mut vm, crate::Raise::Throw(exception)),
             Outcome::Fatal(text) => return Ended::Fatal(text),
             Outcome::Call(call) => {
-                let refusal = vm.throw("java.lang.UnsupportedOperationException", format!("there is no step {}", call.name));
+                let refusal =
+                    vm.throw("java.lang.UnsupportedOperationException", format!("there is no step {}", call.name));
                 thread.resume(Err(refusal));
             }
         }

@@ -192,7 +192,14 @@ impl<'a> Compiler<'a> {
         let (count, spread) = self.args(&new.args)?;
         self.at = span.start;
         let func = self.func();
-        func.calls.push(CallSite { kind: CallKind::Value, name: Rc::from("<init>"), dynamic: !hidden.is_empty(), count, spread, ty });
+        func.calls.push(CallSite {
+            kind: CallKind::Value,
+            name: Rc::from("<init>"),
+            dynamic: !hidden.is_empty(),
+            count,
+            spread,
+            ty,
+        });
         let index = u32::try_from(func.calls.len() - 1).unwrap_or(u32::MAX);
         self.emit(Op::New(index));
         Ok(())

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::{Rc, Weak};
 
 use haliotis_groovy_syntax::Span;
-use haliotis_groovy_syntax::ast::{self, Annotation, Block, Callee, Expr, ExprKind, Literal, Modifiers, Stmt, StmtKind};
+use haliotis_groovy_syntax::ast::{
+    self, Annotation, Block, Callee, Expr, ExprKind, Literal, Modifiers, Stmt, StmtKind,
+};
 
 use super::{CompileError, Compiler, Done, annotated, spec};
 use crate::class::{Class, Field, Generated, Init, Kind, Method};
@@ -111,7 +113,17 @@ impl<'a> Compiler<'a> {
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of a class, each named at its only two callers")]
-    fn bare(&self, full: &str, simple: &str, kind: Kind, outer: Option<Weak<Class>>, inner: bool, is_abstract: bool, script: bool, generated: Generated) -> Rc<Class> {
+    fn bare(
+        &self,
+        full: &str,
+        simple: &str,
+        kind: Kind,
+        outer: Option<Weak<Class>>,
+        inner: bool,
+        is_abstract: bool,
+        script: bool,
+        generated: Generated,
+    ) -> Rc<Class> {
         Rc::new(Class {
             name: Rc::from(full),
             simple: Rc::from(simple),
@@ -136,7 +148,12 @@ impl<'a> Compiler<'a> {
     }
 
     /// Compiles a class and those in it.
-    fn class(&mut self, tree: &'a ast::Class, full: &str, outer: Option<&Rc<Class>>) -> Result<Rc<Class>, CompileError> {
+    fn class(
+        &mut self,
+        tree: &'a ast::Class,
+        full: &str,
+        outer: Option<&Rc<Class>>,
+    ) -> Result<Rc<Class>, CompileError> {
         let kind = match tree.kind {
             ast::ClassKind::Class => Kind::Class,
             ast::ClassKind::Interface | ast::ClassKind::Annotation => Kind::Interface,
@@ -147,7 +164,16 @@ impl<'a> Compiler<'a> {
         let inner = anonymous || (outer.is_some() && kind == Kind::Class && !tree.modifiers.is_static());
         let simple = if anonymous { "" } else { &*tree.name.name };
         let is_abstract = tree.modifiers.is_abstract();
-        let class = self.bare(full, simple, kind, outer.map(Rc::downgrade), inner, is_abstract, false, generated(&tree.modifiers));
+        let class = self.bare(
+            full,
+            simple,
+            kind,
+            outer.map(Rc::downgrade),
+            inner,
+            is_abstract,
+            false,
+            generated(&tree.modifiers),
+        );
         self.classes.push(ClassDef {
             class: class.clone(),
             superclass: tree.superclass.as_ref().map(spec),
@@ -268,7 +294,14 @@ impl<'a> Compiler<'a> {
         let (count, spread) = self.args(&constant.args)?;
         self.at = constant.span.start;
         let func = self.func();
-        func.calls.push(CallSite { kind: CallKind::Value, name: Rc::from("<enum>"), dynamic: false, count, spread, ty });
+        func.calls.push(CallSite {
+            kind: CallKind::Value,
+            name: Rc::from("<enum>"),
+            dynamic: false,
+            count,
+            spread,
+            ty,
+        });
         let index = u32::try_from(func.calls.len() - 1).unwrap_or(u32::MAX);
         self.emit(Op::New(index));
         let field = self.name(&constant.name.name);
@@ -276,7 +309,15 @@ impl<'a> Compiler<'a> {
         Ok(())
     }
 
-    fn add(&mut self, class: &Rc<Class>, name: &str, code: Rc<Code>, is_static: bool, is_abstract: bool, private: bool) {
+    fn add(
+        &mut self,
+        class: &Rc<Class>,
+        name: &str,
+        code: Rc<Code>,
+        is_static: bool,
+        is_abstract: bool,
+        private: bool,
+    ) {
         let method = Rc::new(Method {
             name: Rc::from(name),
             code,
@@ -341,7 +382,14 @@ impl<'a> Compiler<'a> {
 
     fn super_init(&mut self, count: u32, spread: bool) {
         let func = self.func();
-        func.calls.push(CallSite { kind: CallKind::SuperInit, name: Rc::from("super"), dynamic: false, count, spread, ty: 0 });
+        func.calls.push(CallSite {
+            kind: CallKind::SuperInit,
+            name: Rc::from("super"),
+            dynamic: false,
+            count,
+            spread,
+            ty: 0,
+        });
         let index = u32::try_from(func.calls.len() - 1).unwrap_or(u32::MAX);
         self.emit(Op::Call(index));
         self.emit(Op::Pop);
@@ -401,7 +449,8 @@ fn chained(stmt: &Stmt) -> Option<bool> {
 }
 
 fn names(annotation: &Annotation, member: &str) -> Vec<Rc<str>> {
-    let texts = |expr: &Expr| expr.as_str().map(|text| text.split(',').map(|name| Rc::from(name.trim())).collect::<Vec<_>>());
+    let texts =
+        |expr: &Expr| expr.as_str().map(|text| text.split(',').map(|name| Rc::from(name.trim())).collect::<Vec<_>>());
     match annotation.member(member) {
         Some(Expr { kind: ExprKind::List(items), .. }) => items.iter().filter_map(texts).flatten().collect(),
         Some(expr) => texts(expr).unwrap_or_default(),

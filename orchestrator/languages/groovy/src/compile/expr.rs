@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use haliotis_groovy_syntax::Span;
 use haliotis_groovy_syntax::ast::{
-    self, Access, BinaryOp, Expr, ExprKind, GStringPart, IncDec, Literal, MapEntry, Member, MemberName, Param as AstParam,
-    TypeRef, UnaryOp,
+    self, Access, BinaryOp, Expr, ExprKind, GStringPart, IncDec, Literal, MapEntry, Member, MemberName,
+    Param as AstParam, TypeRef, UnaryOp,
 };
 use num_bigint::BigInt;
 
@@ -165,7 +165,9 @@ impl<'a> Compiler<'a> {
             Literal::Float(number) => self.constant(Value::Float(*number)),
             Literal::Double(number) => self.constant(Value::Double(*number)),
             Literal::BigDecimal(digits) => {
-                self.constant(Value::decimal(Decimal::parse(digits).unwrap_or_else(|| Decimal::from(BigInt::default()))));
+                self.constant(Value::decimal(
+                    Decimal::parse(digits).unwrap_or_else(|| Decimal::from(BigInt::default())),
+                ));
             }
             Literal::String(text, _) => self.string(text),
         }
@@ -270,7 +272,14 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn property(&mut self, expr: &'a Expr, object: &'a Expr, access: Access, attribute: bool, member: &'a Member) -> Done {
+    fn property(
+        &mut self,
+        expr: &'a Expr,
+        object: &'a Expr,
+        access: Access,
+        attribute: bool,
+        member: &'a Member,
+    ) -> Done {
         if let Some(path) = self.dotted(expr) {
             let last = path.rsplit('.').next().unwrap_or("");
             if last == "class" || last == "this" || last == "super" {
@@ -289,7 +298,10 @@ impl<'a> Compiler<'a> {
                     return Ok(());
                 }
             }
-            if last.starts_with(char::is_uppercase) && path.starts_with(char::is_lowercase) && path.matches('.').count() > 1 {
+            if last.starts_with(char::is_uppercase)
+                && path.starts_with(char::is_lowercase)
+                && path.matches('.').count() > 1
+            {
                 // A dotted name of a package and a class; if there is none, the machine reads it as properties.
                 let ty = self.type_index(TypeSpec { name: Rc::from(path.as_str()), dimensions: 0 });
                 self.emit(Op::Class(ty));
@@ -407,15 +419,18 @@ impl<'a> Compiler<'a> {
         for param in params {
             let name: Rc<str> = Rc::from(&*param.name.name);
             let spec = match &param.ty {
-                Some(ty) => TypeSpec { name: Rc::from(&*ty.name), dimensions: ty.dimensions + u32::from(param.varargs) },
+                Some(ty) => {
+                    TypeSpec { name: Rc::from(&*ty.name), dimensions: ty.dimensions + u32::from(param.varargs) }
+                }
                 None if param.varargs => TypeSpec { name: Rc::from("Object"), dimensions: 1 },
                 None => TypeSpec::any(),
             };
-            let conversion = if spec.name.is_empty() || (&*spec.name == "Object" && spec.dimensions == 0) || &*spec.name == "def" {
-                None
-            } else {
-                Some(self.type_index(spec.clone()))
-            };
+            let conversion =
+                if spec.name.is_empty() || (&*spec.name == "Object" && spec.dimensions == 0) || &*spec.name == "def" {
+                    None
+                } else {
+                    Some(self.type_index(spec.clone()))
+                };
             let ty = self.type_index(spec);
             let varargs = param.varargs || self.func().types.get(ty as usize).is_some_and(|ty| ty.dimensions > 0);
             let slot = self.declare(&name, conversion, param.span)?;

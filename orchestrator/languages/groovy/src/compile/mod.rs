@@ -215,7 +215,9 @@ impl<'a> Compiler<'a> {
             let number = self.closures;
             class_name = match self.funcs.last() {
                 Some(around) if around.closure => Rc::from(format!("{}$_closure{number}", around.class_name)),
-                Some(around) => Rc::from(format!("{class_name}$_{}_closure{number}", around.name.replace(['<', '>'], ""))),
+                Some(around) => {
+                    Rc::from(format!("{class_name}$_{}_closure{number}", around.name.replace(['<', '>'], "")))
+                }
                 None => class_name,
             };
         }
@@ -450,7 +452,11 @@ impl<'a> Compiler<'a> {
         self.within.last().is_some_and(|class| class.fields.borrow().iter().any(|field| &*field.name == name))
     }
 
-    fn descend<T>(&mut self, span: Span, inside: impl FnOnce(&mut Self) -> Result<T, CompileError>) -> Result<T, CompileError> {
+    fn descend<T>(
+        &mut self,
+        span: Span,
+        inside: impl FnOnce(&mut Self) -> Result<T, CompileError>,
+    ) -> Result<T, CompileError> {
         if self.recursion >= MAX_RECURSION {
             return Err(CompileError { message: "The expression is too long: split it into several".to_owned(), span });
         }

@@ -1,7 +1,7 @@
 //! Statements.
 
-use haliotis_groovy_syntax::ast::{Block, Case, Catch, Expr, ExprKind, ForInit, Ident, Stmt, StmtKind, VarDecl};
 use haliotis_groovy_syntax::Span;
+use haliotis_groovy_syntax::ast::{Block, Case, Catch, Expr, ExprKind, ForInit, Ident, Stmt, StmtKind, VarDecl};
 use std::rc::Rc;
 
 use super::{Cleanup, CompileError, Compiler, Done, Target, annotated};
@@ -135,7 +135,12 @@ impl<'a> Compiler<'a> {
         self.target(stmt, true, inside)
     }
 
-    fn target(&mut self, stmt: &'a Stmt, is_loop: bool, inside: impl FnOnce(&mut Self) -> Done) -> Result<Target, CompileError> {
+    fn target(
+        &mut self,
+        stmt: &'a Stmt,
+        is_loop: bool,
+        inside: impl FnOnce(&mut Self) -> Done,
+    ) -> Result<Target, CompileError> {
         let labels = stmt.labels.iter().map(|label| Rc::from(&*label.name)).collect();
         let cleanups = self.func().cleanups.len();
         self.func().targets.push(Target { labels, is_loop, cleanups, breaks: Vec::new(), continues: Vec::new() });
@@ -267,7 +272,14 @@ impl<'a> Compiler<'a> {
         if tail { self.leave() } else { Ok(()) }
     }
 
-    fn for_loop(&mut self, stmt: &'a Stmt, init: &'a ForInit, condition: Option<&'a Expr>, update: &'a [Expr], body: &'a Stmt) -> Done {
+    fn for_loop(
+        &mut self,
+        stmt: &'a Stmt,
+        init: &'a ForInit,
+        condition: Option<&'a Expr>,
+        update: &'a [Expr],
+        body: &'a Stmt,
+    ) -> Done {
         match init {
             ForInit::None => {}
             ForInit::Var(decl) => self.var(decl, false)?,

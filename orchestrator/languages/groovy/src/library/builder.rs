@@ -196,6 +196,11 @@ fn print_writer(_: &mut Vm, args: &[Value]) -> Answer {
     }
 }
 
+/// Bytes that a builder or writer holds.
+pub(super) fn bytes(native: &crate::value::Native) -> usize {
+    native.state::<Text>().map_or(0, |text| text.0.try_borrow().map_or(0, |text| text.capacity()))
+}
+
 fn state(this: &Value) -> Result<&Text, Raise> {
     match this {
         Value::Native(native) => native.state::<Text>().ok_or(Raise::NoMatch),

@@ -67,7 +67,10 @@ const METHODS: &[Method] = &[
     method("signum", 0, 0, |_, this, _| Ok(Value::Int(of(this)?.compare(&Decimal::new(0.into(), 0)) as i32))),
     method("negate", 0, 0, |_, this, _| number::negate(this).ok_or(Raise::NoMatch)),
     method("stripTrailingZeros", 0, 0, |_, this, _| Ok(Value::decimal(of(this)?.strip()))),
-    method("toPlainString", 0, 0, |_, this, _| string(of(this)?.plain())),
+    method("toPlainString", 0, 0, |vm, this, _| {
+        vm.charge(of(this)?.scale.unsigned_abs() as usize)?;
+        string(of(this)?.plain())
+    }),
     method("unscaledValue", 0, 0, |_, this, _| Ok(Value::big(of(this)?.unscaled.clone()))),
     method("max", 1, 1, |vm, this, args| extreme(vm, this, args, true)),
     method("min", 1, 1, |vm, this, args| extreme(vm, this, args, false)),

@@ -233,3 +233,8 @@ pub fn pattern(vm: &mut Vm, text: &Value) -> Answer {
     let text = vm.text(text)?;
     regex::compile(vm, &text, 0)
 }
+
+/// Bytes that a library value holds beyond itself, for the memory limit.
+pub(crate) fn native_bytes(native: &crate::value::Native) -> usize {
+    builder::bytes(native)
+}

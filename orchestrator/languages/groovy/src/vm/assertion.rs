@@ -9,7 +9,13 @@ use crate::value::{ClassRef, Value};
 
 impl Vm {
     /// The exception of a failed assertion.
-    pub(crate) fn assertion_failed(&mut self, code: &Rc<Code>, index: u32, said: Option<Value>, notes: Vec<(u32, Value)>) -> Raise {
+    pub(crate) fn assertion_failed(
+        &mut self,
+        code: &Rc<Code>,
+        index: u32,
+        said: Option<Value>,
+        notes: Vec<(u32, Value)>,
+    ) -> Raise {
         let Some((text, start)) = code.asserts.get(index as usize).cloned() else { return Raise::NoMatch };
         if let Some(said) = said {
             let condition = text.strip_prefix("assert").unwrap_or(&text).trim();
@@ -45,7 +51,10 @@ impl Vm {
                 Value::Str(_) => self.text(&value)?.to_string(),
                 other => self.text(other)?.to_string(),
             };
-            values.push((column, if matches!(value, Value::Str(_)) && text.is_empty() { "\"\"".to_owned() } else { text }));
+            values.push((
+                column,
+                if matches!(value, Value::Str(_)) && text.is_empty() { "\"\"".to_owned() } else { text },
+            ));
         }
         let _ = first_line;
         values.sort_by_key(|(column, _)| std::cmp::Reverse(*column));

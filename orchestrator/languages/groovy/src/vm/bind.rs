@@ -85,7 +85,9 @@ impl Vm {
                 _ => None,
             });
         }
-        if params.len() == args.len() && params.iter().all(|param| code.types.get(param.ty as usize).is_some_and(|ty| ty.name.is_empty())) {
+        if params.len() == args.len()
+            && params.iter().all(|param| code.types.get(param.ty as usize).is_some_and(|ty| ty.name.is_empty()))
+        {
             let given = (1u64 << args.len().min(63)) - 1;
             return Ok(Some((args, given)));
         }
@@ -192,7 +194,9 @@ impl Vm {
         }
         match (value, *wanted) {
             (Value::GStr(_), id::STRING) => return Some(2),
-            (Value::Closure(_), wanted) if self.types.get(wanted).interface && wanted != id::CLONEABLE => return Some(30),
+            (Value::Closure(_), wanted) if self.types.get(wanted).interface && wanted != id::CLONEABLE => {
+                return Some(30);
+            }
             (Value::Host(_), _) => return Some(5),
             _ => {}
         }
@@ -240,10 +244,54 @@ fn number_cost(value: &Value, wanted: TypeId) -> Option<u32> {
     match value {
         Value::Bool(_) => place(&[id::BOOLEAN, id::P_BOOLEAN]).map(|_| 0),
         Value::Char(_) => place(&[id::CHARACTER, id::P_CHAR]).map(|_| 0),
-        Value::Byte(_) => place(&[id::P_BYTE, id::BYTE, id::P_SHORT, id::SHORT, id::P_INT, id::INTEGER, id::P_LONG, id::LONG, id::P_FLOAT, id::FLOAT, id::P_DOUBLE, id::DOUBLE]),
-        Value::Short(_) => place(&[id::P_SHORT, id::SHORT, id::P_INT, id::INTEGER, id::P_LONG, id::LONG, id::P_FLOAT, id::FLOAT, id::P_DOUBLE, id::DOUBLE]),
-        Value::Int(_) => place(&[id::P_INT, id::INTEGER, id::P_LONG, id::LONG, id::BIG_INTEGER, id::P_FLOAT, id::FLOAT, id::P_DOUBLE, id::DOUBLE, id::BIG_DECIMAL]),
-        Value::Long(_) => place(&[id::P_LONG, id::LONG, id::BIG_INTEGER, id::BIG_DECIMAL, id::P_FLOAT, id::FLOAT, id::P_DOUBLE, id::DOUBLE]),
+        Value::Byte(_) => place(&[
+            id::P_BYTE,
+            id::BYTE,
+            id::P_SHORT,
+            id::SHORT,
+            id::P_INT,
+            id::INTEGER,
+            id::P_LONG,
+            id::LONG,
+            id::P_FLOAT,
+            id::FLOAT,
+            id::P_DOUBLE,
+            id::DOUBLE,
+        ]),
+        Value::Short(_) => place(&[
+            id::P_SHORT,
+            id::SHORT,
+            id::P_INT,
+            id::INTEGER,
+            id::P_LONG,
+            id::LONG,
+            id::P_FLOAT,
+            id::FLOAT,
+            id::P_DOUBLE,
+            id::DOUBLE,
+        ]),
+        Value::Int(_) => place(&[
+            id::P_INT,
+            id::INTEGER,
+            id::P_LONG,
+            id::LONG,
+            id::BIG_INTEGER,
+            id::P_FLOAT,
+            id::FLOAT,
+            id::P_DOUBLE,
+            id::DOUBLE,
+            id::BIG_DECIMAL,
+        ]),
+        Value::Long(_) => place(&[
+            id::P_LONG,
+            id::LONG,
+            id::BIG_INTEGER,
+            id::BIG_DECIMAL,
+            id::P_FLOAT,
+            id::FLOAT,
+            id::P_DOUBLE,
+            id::DOUBLE,
+        ]),
         Value::Float(_) => place(&[id::P_FLOAT, id::FLOAT, id::P_DOUBLE, id::DOUBLE]),
         Value::Double(_) => place(&[id::P_DOUBLE, id::DOUBLE]),
         Value::Decimal(_) => place(&[id::BIG_DECIMAL, id::P_DOUBLE, id::DOUBLE, id::P_FLOAT, id::FLOAT]),

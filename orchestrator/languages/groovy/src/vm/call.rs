@@ -57,7 +57,13 @@ impl Vm {
         self.invoke_in(None, receiver, name, args)
     }
 
-    pub(crate) fn invoke_in(&mut self, context: Option<&Context>, receiver: &Value, name: &str, args: Vec<Value>) -> Result<Called, Raise> {
+    pub(crate) fn invoke_in(
+        &mut self,
+        context: Option<&Context>,
+        receiver: &Value,
+        name: &str,
+        args: Vec<Value>,
+    ) -> Result<Called, Raise> {
         let _ = context;
         if let Some(called) = self.try_call(receiver, name, &args)? {
             return Ok(called);
@@ -154,7 +160,13 @@ impl Vm {
 
     /// In a closure: owner and delegate by the strategy, each first for methods it has, then for what it does with
     /// unknown ones.
-    fn call_in_closure(&mut self, closure: &Rc<Closure>, context: &Context, name: &str, args: Vec<Value>) -> Result<Called, Raise> {
+    fn call_in_closure(
+        &mut self,
+        closure: &Rc<Closure>,
+        context: &Context,
+        name: &str,
+        args: Vec<Value>,
+    ) -> Result<Called, Raise> {
         if name == "call" {
             return self.call_closure_with(closure, args);
         }
@@ -174,14 +186,20 @@ impl Vm {
 
     /// Owners and delegates that are no closures, in the order of the strategies.
     pub(crate) fn targets(&self, closure: &Rc<Closure>, into: &mut Vec<Value>) {
-        for value in resolution(closure) {
+        // Closures may delegate to each other in a circle, so each is walked once; and by a list, not by recursion.
+        let mut seen: Vec<Rc<Closure>> = vec![closure.clone()];
+        let mut open: Vec<Value> = resolution(closure);
+        open.reverse();
+        while let Some(value) = open.pop() {
             match value {
-                Value::Closure(inner) if !Rc::ptr_eq(&inner, closure) => {
-                    if into.len() < 64 {
-                        self.targets(&inner, into);
+                Value::Closure(inner) => {
+                    if seen.iter().any(|known| Rc::ptr_eq(known, &inner)) {
+                        continue;
                     }
+                    open.extend(resolution(&inner).into_iter().rev());
+                    seen.push(inner);
                 }
-                Value::Closure(_) | Value::Null => {}
+                Value::Null => {}
                 other => {
                     if !into.iter().any(|known| known.same(&other)) {
                         into.push(other);
@@ -368,7 +386,14 @@ impl Vm {
     }
 
     /// What an answer of the host means for the thread.
-    pub(crate) fn answered(&mut self, answer: HostAnswer, receiver: Option<Rc<dyn HostObject>>, name: &str, args: &[Value], property: bool) -> Tried {
+    pub(crate) fn answered(
+        &mut self,
+        answer: HostAnswer,
+        receiver: Option<Rc<dyn HostObject>>,
+        name: &str,
+        args: &[Value],
+        property: bool,
+    ) -> Tried {
         match answer {
             HostAnswer::Unknown => Ok(None),
             HostAnswer::Value(value) => Ok(Some(Called::Value(value))),
@@ -551,6 +576,14 @@ impl Vm {
 
     /// Calls a closure.
     pub(crate) fn call_closure_with(&mut self, closure: &Rc<Closure>, args: Vec<Value>) -> Result<Called, Raise> {
+        match &closure.body {
+            Body::Code { .. } => self.call_body(closure, args),
+            // What wraps another closure calls it by recursion, and a wrapper of a wrapper has no natural end.
+            _ => self.deeper(|vm| vm.call_body(closure, args)),
+        }
+    }
+
+    fn call_body(&mut self, closure: &Rc<Closure>, args: Vec<Value>) -> Result<Called, Raise> {
         match &closure.body {
             Body::Code { code, .. } => {
                 let Some((bound, given)) = self.bind(code, args.clone())? else {

@@ -29,7 +29,9 @@ impl Vm {
             (Value::List(list), Ty::Array(element)) => match &list.kind {
                 ListKind::Java(own) => match &**element {
                     Ty::Any | Ty::Unknown(_) => !super::bind::is_primitive_id(*own),
-                    Ty::Class(class) => *class == ClassRef::Builtin(*own) || self.descends(&ClassRef::Builtin(*own), class),
+                    Ty::Class(class) => {
+                        *class == ClassRef::Builtin(*own) || self.descends(&ClassRef::Builtin(*own), class)
+                    }
                     Ty::Array(_) => *own == id::A_OBJECT,
                 },
                 _ => false,
@@ -53,7 +55,10 @@ impl Vm {
             Value::Null => return Ok(value),
             Value::List(list) => {
                 let same = list.kind == self.array_kind(element);
-                if same || (matches!(list.kind, ListKind::Java(_)) && matches!(element, Ty::Any | Ty::Array(_) | Ty::Class(ClassRef::User(_)))) {
+                if same
+                    || (matches!(list.kind, ListKind::Java(_))
+                        && matches!(element, Ty::Any | Ty::Array(_) | Ty::Class(ClassRef::User(_))))
+                {
                     return Ok(value);
                 }
                 list.items.borrow().clone()
@@ -62,7 +67,9 @@ impl Vm {
             Value::Str(_) | Value::GStr(_) if *element == Ty::Class(ClassRef::Builtin(id::P_CHAR)) => {
                 self.text(&value)?.chars().map(Value::Char).collect()
             }
-            Value::Str(_) | Value::GStr(_) if *element == Ty::Class(ClassRef::Builtin(id::STRING)) => self.elements(&value)?,
+            Value::Str(_) | Value::GStr(_) if *element == Ty::Class(ClassRef::Builtin(id::STRING)) => {
+                self.elements(&value)?
+            }
             _ => {
                 let name = self.type_text(&Ty::Array(Box::new(element.clone())));
                 return Err(self.cast_failed(&value, &name));
@@ -88,7 +95,9 @@ impl Vm {
                         let name = self.text(&value)?;
                         return self.enum_value(user, &name);
                     }
-                    (Value::Closure(_) | Value::Map(_), Kind::Interface | Kind::Trait) => return self.proxy(value, user),
+                    (Value::Closure(_) | Value::Map(_), Kind::Interface | Kind::Trait) => {
+                        return self.proxy(value, user);
+                    }
                     (Value::List(_) | Value::Map(_), Kind::Class) => return self.construct_from(user, value),
                     _ => {}
                 }
@@ -180,7 +189,10 @@ impl Vm {
 
     fn cast_collection(&mut self, value: &Value, wanted: TypeId) -> Result<Option<Value>, Raise> {
         Ok(match (value, wanted) {
-            (Value::List(_) | Value::Set(_) | Value::Range(_) | Value::Iter(_), id::SET | id::LINKED_HASH_SET | id::HASH_SET | id::TREE_SET | id::SORTED_SET) => {
+            (
+                Value::List(_) | Value::Set(_) | Value::Range(_) | Value::Iter(_),
+                id::SET | id::LINKED_HASH_SET | id::HASH_SET | id::TREE_SET | id::SORTED_SET,
+            ) => {
                 let kind = match wanted {
                     id::HASH_SET => MapKind::Hash,
                     id::TREE_SET | id::SORTED_SET => MapKind::Sorted,
@@ -300,7 +312,18 @@ fn boxed_name(name: &str) -> &'static str {
 fn is_number_id(wanted: TypeId) -> bool {
     matches!(
         wanted,
-        id::P_INT | id::INTEGER | id::P_LONG | id::LONG | id::P_SHORT | id::SHORT | id::P_BYTE | id::BYTE | id::P_DOUBLE | id::DOUBLE | id::P_FLOAT | id::FLOAT
+        id::P_INT
+            | id::INTEGER
+            | id::P_LONG
+            | id::LONG
+            | id::P_SHORT
+            | id::SHORT
+            | id::P_BYTE
+            | id::BYTE
+            | id::P_DOUBLE
+            | id::DOUBLE
+            | id::P_FLOAT
+            | id::FLOAT
     )
 }
 

@@ -54,7 +54,13 @@ impl Vm {
         Ok(called)
     }
 
-    fn new_named(&mut self, context: &Context, spec: &TypeSpec, args: Vec<Value>, mut extra: Vec<(Rc<str>, Value)>) -> Result<Called, Raise> {
+    fn new_named(
+        &mut self,
+        context: &Context,
+        spec: &TypeSpec,
+        args: Vec<Value>,
+        mut extra: Vec<(Rc<str>, Value)>,
+    ) -> Result<Called, Raise> {
         match self.class_named(&spec.name, &context.code.unit) {
             Some(Value::Class(ClassRef::User(class))) => {
                 if class.inner {
@@ -71,7 +77,9 @@ impl Vm {
                 }
                 HostAnswer::Value(value) => Ok(Called::Value(value)),
                 HostAnswer::Throw(raise) => Err(raise),
-                HostAnswer::Suspend => Err(self.throw("java.lang.UnsupportedOperationException", "a constructor cannot wait")),
+                HostAnswer::Suspend => {
+                    Err(self.throw("java.lang.UnsupportedOperationException", "a constructor cannot wait"))
+                }
             },
             _ => {
                 let text = format!("unable to resolve class {} ", spec.name);
@@ -127,11 +135,20 @@ impl Vm {
     }
 
     /// `new Foo(args)` of a script's class; `extra` fields are there before any of its code runs.
-    pub(crate) fn construct(&mut self, class: &Rc<Class>, args: Vec<Value>, extra: Vec<(Rc<str>, Value)>) -> Result<Called, Raise> {
+    pub(crate) fn construct(
+        &mut self,
+        class: &Rc<Class>,
+        args: Vec<Value>,
+        extra: Vec<(Rc<str>, Value)>,
+    ) -> Result<Called, Raise> {
         let building = extra.iter().any(|(name, _)| &**name == "$name");
         if class.is_interface() || (class.is_abstract && !building) {
             let kind = if class.is_interface() { "interface" } else { "abstract class" };
-            let text = format!("You cannot create an instance from the abstract {} '{}'.", kind.replace("abstract ", ""), class.name);
+            let text = format!(
+                "You cannot create an instance from the abstract {} '{}'.",
+                kind.replace("abstract ", ""),
+                class.name
+            );
             return Err(self.throw("java.lang.InstantiationException", text));
         }
         if !building {
@@ -168,7 +185,13 @@ impl Vm {
         self.descends(&ClassRef::User(class.clone()), &ClassRef::Builtin(id::THROWABLE))
     }
 
-    fn run_constructor(&mut self, constructors: &[Rc<Method>], value: &Value, args: &[Value], then: Then) -> Result<Option<Called>, Raise> {
+    fn run_constructor(
+        &mut self,
+        constructors: &[Rc<Method>],
+        value: &Value,
+        args: &[Value],
+        then: Then,
+    ) -> Result<Option<Called>, Raise> {
         Ok(self.try_methods(constructors, value, args)?.map(|called| match called {
             Called::Enter(mut invocation) => {
                 invocation.then = then;
@@ -179,7 +202,13 @@ impl Vm {
     }
 
     /// Named arguments set properties; `@TupleConstructor` takes values in order.
-    fn construct_otherwise(&mut self, class: &Rc<Class>, constructors: &[Rc<Method>], value: Value, args: Vec<Value>) -> Result<Called, Raise> {
+    fn construct_otherwise(
+        &mut self,
+        class: &Rc<Class>,
+        constructors: &[Rc<Method>],
+        value: Value,
+        args: Vec<Value>,
+    ) -> Result<Called, Raise> {
         if let [Value::Map(named)] = args.as_slice() {
             if let Some(called) = self.run_constructor(constructors, &value, &[], Then::Discard)? {
                 self.finish_nested(called)?;
@@ -198,8 +227,13 @@ impl Vm {
             }
         }
         if class.generated.tuple && !args.is_empty() {
-            let names: Vec<Rc<str>> =
-                class.fields.borrow().iter().filter(|field| !field.is_static && field.property).map(|field| field.name.clone()).collect();
+            let names: Vec<Rc<str>> = class
+                .fields
+                .borrow()
+                .iter()
+                .filter(|field| !field.is_static && field.property)
+                .map(|field| field.name.clone())
+                .collect();
             if args.len() <= names.len() {
                 if let Some(called) = self.run_constructor(constructors, &value, &[], Then::Discard)? {
                     self.finish_nested(called)?;
@@ -270,7 +304,8 @@ impl Vm {
     pub(crate) fn map_as_class(&mut self, value: &Value, class: &Rc<Class>) -> Answer {
         let Value::Map(map) = value else { return Ok(self.stand_in(class, value.clone())) };
         let entries = self.entries(map);
-        let plain: Vec<(Value, Value)> = entries.into_iter().filter(|(_, value)| !matches!(value, Value::Closure(_))).collect();
+        let plain: Vec<(Value, Value)> =
+            entries.into_iter().filter(|(_, value)| !matches!(value, Value::Closure(_))).collect();
         if plain.len() == map.entries.borrow().len() && !class.is_abstract {
             return self.construct_from(class, value.clone());
         }

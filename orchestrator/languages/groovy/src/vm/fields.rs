@@ -80,7 +80,11 @@ impl Vm {
     /// Whether a field cannot be set from outside: `final`, or `@Immutable`.
     pub(crate) fn read_only(&mut self, class: &Rc<Class>, name: &str) -> Option<Raise> {
         for above in class.lineage() {
-            let is_final = above.fields.borrow().iter().any(|field| &*field.name == name && (field.is_final || above.generated.immutable));
+            let is_final = above
+                .fields
+                .borrow()
+                .iter()
+                .any(|field| &*field.name == name && (field.is_final || above.generated.immutable));
             if is_final {
                 let text = format!("Cannot set readonly property: {name} for class: {}", class.name);
                 return Some(self.throw("groovy.lang.ReadOnlyPropertyException", text));
@@ -118,7 +122,13 @@ impl Vm {
     }
 
     /// Sets a static field of the class of `this`, of the class whose code runs, or of one around it.
-    pub(crate) fn set_static_around(&mut self, this: &Value, running: Option<&Rc<Class>>, name: &str, value: &Value) -> Result<bool, Raise> {
+    pub(crate) fn set_static_around(
+        &mut self,
+        this: &Value,
+        running: Option<&Rc<Class>>,
+        name: &str,
+        value: &Value,
+    ) -> Result<bool, Raise> {
         for class in self.user_class(this).iter().chain(running) {
             let mut at = Some(class.clone());
             while let Some(class) = at {
@@ -132,7 +142,13 @@ impl Vm {
     }
 
     /// First values while a class or object is being made.
-    pub(crate) fn init_field(&mut self, context: &Context, name: &str, value: Value, is_static: bool) -> Result<(), Raise> {
+    pub(crate) fn init_field(
+        &mut self,
+        context: &Context,
+        name: &str,
+        value: Value,
+        is_static: bool,
+    ) -> Result<(), Raise> {
         if is_static {
             let class = context.class.clone().or_else(|| self.user_class(&context.this));
             let Some(class) = class else { return Ok(()) };
@@ -161,7 +177,9 @@ impl Vm {
                 .borrow()
                 .iter()
                 .filter(|field| !field.is_static)
-                .map(|field| (field.name.clone(), TypeSpec { name: field.ty.name.clone(), dimensions: field.ty.dimensions }))
+                .map(|field| {
+                    (field.name.clone(), TypeSpec { name: field.ty.name.clone(), dimensions: field.ty.dimensions })
+                })
                 .collect();
             for (name, spec) in specs {
                 let primitive = crate::compile::is_primitive(&spec.name) && spec.dimensions == 0;

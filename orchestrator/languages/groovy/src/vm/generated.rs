@@ -22,10 +22,13 @@ impl Vm {
             ("equals", [other]) => Value::Bool(self.object_equals(this, other)?),
             ("hashCode", []) => Value::Int(self.object_hash(this)?),
             ("compareTo", [other]) if self.enum_class(this).is_some() && self.enum_class(other).is_some() => {
-                let number = |vm: &Vm, value: &Value| vm.raw_field(value, "$ordinal").and_then(|at| at.as_i64()).unwrap_or(0);
+                let number =
+                    |vm: &Vm, value: &Value| vm.raw_field(value, "$ordinal").and_then(|at| at.as_i64()).unwrap_or(0);
                 Value::Int(i32::try_from(number(self, this) - number(self, other)).unwrap_or(0))
             }
-            ("compareTo", [other]) if class.lineage().iter().any(|class| class.generated.sortable) || self.enum_class(this).is_some() => {
+            ("compareTo", [other])
+                if class.lineage().iter().any(|class| class.generated.sortable) || self.enum_class(this).is_some() =>
+            {
                 Self::order_number(self.compare_objects(this, other)?)
             }
             ("name", []) if self.enum_class(this).is_some() => self.raw_field(this, "$name").unwrap_or_default(),
@@ -78,7 +81,15 @@ impl Vm {
             .lineage()
             .iter()
             .rev()
-            .flat_map(|above| above.fields.borrow().iter().filter(|field| field.property && !field.is_static).map(|field| field.name.clone()).collect::<Vec<_>>())
+            .flat_map(|above| {
+                above
+                    .fields
+                    .borrow()
+                    .iter()
+                    .filter(|field| field.property && !field.is_static)
+                    .map(|field| field.name.clone())
+                    .collect::<Vec<_>>()
+            })
             .collect();
         let mut entries = Vec::new();
         for name in names {
@@ -114,14 +125,20 @@ impl Vm {
             [_] => (name.strip_prefix("set"), true),
             _ => return Ok(None),
         };
-        let Some(property) = property.filter(|property| property.starts_with(|char: char| char.is_uppercase() || char == '_')) else {
+        let Some(property) =
+            property.filter(|property| property.starts_with(|char: char| char.is_uppercase() || char == '_'))
+        else {
             return Ok(None);
         };
         let mut chars = property.chars();
         let first = chars.next().map(|char| char.to_lowercase().to_string()).unwrap_or_default();
         for candidate in [format!("{first}{}", chars.as_str()), property.to_owned()] {
             let known = class.lineage().iter().any(|above| {
-                above.fields.borrow().iter().any(|field| field.property && !field.is_static && *field.name == *candidate)
+                above
+                    .fields
+                    .borrow()
+                    .iter()
+                    .any(|field| field.property && !field.is_static && *field.name == *candidate)
             });
             if !known {
                 continue;
@@ -164,7 +181,8 @@ impl Vm {
             }
         }
         if class.generated.singleton && name == "getInstance" && args.is_empty() {
-            let known = class.statics.borrow().iter().find(|(name, _)| &**name == "instance").map(|(_, value)| value.clone());
+            let known =
+                class.statics.borrow().iter().find(|(name, _)| &**name == "instance").map(|(_, value)| value.clone());
             if let Some(known) = known {
                 return Ok(Some(Called::Value(known)));
             }
@@ -255,7 +273,8 @@ impl Vm {
                 return Ok(false);
             }
             for name in self.shown(&above) {
-                let (x, y) = (self.raw_field(a, &name).unwrap_or_default(), self.raw_field(b, &name).unwrap_or_default());
+                let (x, y) =
+                    (self.raw_field(a, &name).unwrap_or_default(), self.raw_field(b, &name).unwrap_or_default());
                 if !self.deeper(|vm| vm.equals(&x, &y))? {
                     return Ok(false);
                 }
@@ -299,13 +318,17 @@ impl Vm {
         }
         if let (Some(x), Some(y)) = (self.enum_class(a), self.enum_class(b)) {
             if Rc::ptr_eq(&x, &y) {
-                let number = |vm: &Vm, value: &Value| vm.raw_field(value, "$ordinal").and_then(|at| at.as_i64()).unwrap_or(0);
+                let number =
+                    |vm: &Vm, value: &Value| vm.raw_field(value, "$ordinal").and_then(|at| at.as_i64()).unwrap_or(0);
                 return Ok(number(self, a).cmp(&number(self, b)));
             }
         }
-        if let Some(above) = self.user_class(a).and_then(|class| class.lineage().into_iter().find(|above| above.generated.sortable)) {
+        if let Some(above) =
+            self.user_class(a).and_then(|class| class.lineage().into_iter().find(|above| above.generated.sortable))
+        {
             for name in self.shown(&above) {
-                let (x, y) = (self.raw_field(a, &name).unwrap_or_default(), self.raw_field(b, &name).unwrap_or_default());
+                let (x, y) =
+                    (self.raw_field(a, &name).unwrap_or_default(), self.raw_field(b, &name).unwrap_or_default());
                 let order = self.compare(&x, &y)?;
                 if order != Ordering::Equal {
                     return Ok(order);

@@ -57,6 +57,9 @@ impl Vm {
             depth: 0,
             nested: 0,
             extend_trace: false,
+            spent: 0,
+            weigh_stack: false,
+            stack_bytes: 0,
             classes: BTreeMap::new(),
             categories: Vec::new(),
             prelude: Rc::default(),
@@ -128,7 +131,8 @@ impl Vm {
     /// Whether a value's library classes have a method of this name.
     pub(crate) fn library_has(&self, value: &Value, name: &str) -> bool {
         let ancestors = self.library_ancestors(value);
-        let native = ancestors.iter().any(|above| self.types.get(*above).methods.iter().any(|method| method.name == name));
+        let native =
+            ancestors.iter().any(|above| self.types.get(*above).methods.iter().any(|method| method.name == name));
         native || self.prelude.methods.get(name).is_some_and(|all| all.iter().any(|(of, _)| ancestors.contains(of)))
     }
 
@@ -186,7 +190,8 @@ impl Vm {
             self.classes.insert(def.class.name.clone(), def.class.clone());
         }
         let linked: Vec<_> = defs.iter().map(|def| (def, self.link(def))).collect();
-        let checked: Vec<_> = linked.into_iter().map(|(def, done)| (def, done.and_then(|()| self.check(def)))).collect();
+        let checked: Vec<_> =
+            linked.into_iter().map(|(def, done)| (def, done.and_then(|()| self.check(def)))).collect();
         for (def, done) in checked {
             if let Err((message, span)) = done {
                 for def in &defs {
@@ -235,7 +240,10 @@ impl Vm {
         while let Some(above) = at {
             if Rc::ptr_eq(&above, &def.class) {
                 *def.class.superclass.borrow_mut() = ClassRef::Builtin(id::OBJECT);
-                return Err((format!("Cyclic inheritance involving {} in class {}", above.name, def.class.name), def.span));
+                return Err((
+                    format!("Cyclic inheritance involving {} in class {}", above.name, def.class.name),
+                    def.span,
+                ));
             }
             at = above.user_super();
         }
@@ -246,7 +254,8 @@ impl Vm {
     /// leave methods open.
     fn check(&mut self, def: &ClassDef) -> Result<(), (String, Span)> {
         let class = &def.class;
-        let mut codes: Vec<Rc<Code>> = class.init.borrow().iter().chain(class.clinit.borrow().iter()).cloned().collect();
+        let mut codes: Vec<Rc<Code>> =
+            class.init.borrow().iter().chain(class.clinit.borrow().iter()).cloned().collect();
         codes.extend(class.methods.borrow().values().flatten().map(|method| method.code.clone()));
         codes.extend(class.constructors.borrow().iter().map(|method| method.code.clone()));
         while let Some(code) = codes.pop() {
@@ -260,8 +269,9 @@ impl Vm {
             for (name, methods) in above.methods.borrow().iter() {
                 for open in methods.iter().filter(|method| method.is_abstract) {
                     let count = open.code.params.len();
-                    let done = class.find(name).iter().any(|method| !method.is_abstract && method.code.params.len() == count)
-                        || self.has_accessor(class, name, count);
+                    let done =
+                        class.find(name).iter().any(|method| !method.is_abstract && method.code.params.len() == count)
+                            || self.has_accessor(class, name, count);
                     if !done {
                         let message = format!(
                             "Can't have an abstract method in a non-abstract class. The class '{}' must be declared abstract or the method '{name}' must be implemented.",
@@ -281,7 +291,10 @@ impl Vm {
             above.fields.borrow().iter().any(|field| {
                 field.property && prefix.iter().any(|prefix| super::property::accessor(prefix, &field.name) == name)
             })
-        }) || self.user_ancestors(class).iter().any(|above| self.types.get(*above).methods.iter().any(|method| method.name == name))
+        }) || self
+            .user_ancestors(class)
+            .iter()
+            .any(|above| self.types.get(*above).methods.iter().any(|method| method.name == name))
             || matches!((name, count), ("toString" | "hashCode", 0) | ("equals" | "compareTo", 1))
     }
 
@@ -294,9 +307,14 @@ impl Vm {
             let imported = spec.name.contains('.') || code.unit.imports.contains_key(&spec.name);
             match self.class_named(&spec.name, &code.unit) {
                 None if !imported => return Err((format!("unable to resolve class {} ", spec.name), span)),
-                Some(Value::Class(ClassRef::User(class))) if &*site.name == "<init>" && (class.is_abstract || class.is_interface()) => {
+                Some(Value::Class(ClassRef::User(class)))
+                    if &*site.name == "<init>" && (class.is_abstract || class.is_interface()) =>
+                {
                     let kind = if class.is_interface() { "interface" } else { "class" };
-                    return Err((format!("You cannot create an instance from the abstract {kind} '{}'.", class.name), span));
+                    return Err((
+                        format!("You cannot create an instance from the abstract {kind} '{}'.", class.name),
+                        span,
+                    ));
                 }
                 _ => {}
             }
@@ -416,7 +434,9 @@ impl Vm {
             }
         }
         for star in &unit.stars {
-            if let Some(class) = self.find_class(&format!("{star}.{name}")).or_else(|| self.find_class(&format!("{star}${name}"))) {
+            if let Some(class) =
+                self.find_class(&format!("{star}.{name}")).or_else(|| self.find_class(&format!("{star}${name}")))
+            {
                 return Some(class);
             }
         }
@@ -531,9 +551,8 @@ impl Vm {
 }
 
 fn prelude_classes(source: &str) -> Vec<Rc<Class>> {
-    let parsed = haliotis_groovy_syntax::parse(source, "prelude.groovy").map_err(|errors| {
-        errors.first().map_or_else(String::new, ToString::to_string)
-    });
+    let parsed = haliotis_groovy_syntax::parse(source, "prelude.groovy")
+        .map_err(|errors| errors.first().map_or_else(String::new, ToString::to_string));
     let compiled = parsed.and_then(|script| compile::compile(&script, "Prelude", true).map_err(|error| error.message));
     match compiled {
         Ok(compiled) => compiled.classes.into_iter().map(|def| def.class).collect(),

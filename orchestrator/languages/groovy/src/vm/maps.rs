@@ -246,7 +246,7 @@ impl Vm {
 
     /// One `Map.Entry`.
     pub fn entry(&mut self, map: &Rc<Map>, key: Value, value: Value) -> Value {
-        Value::Native(Rc::new(Native {
+        Value::Native(self.heap.keep(Native {
             class: id::MAP_ENTRY,
             state: Box::new(Entry { map: map.clone(), key, value: value.into() }),
         }))

@@ -91,7 +91,9 @@ impl Vm {
                 if text.len() + part.len() > MAX_SHOWN && at > 0 { text.push_str("...") } else { text.push_str(&part) }
             }
         }
-        format!("No signature of method: {prefix}{class}.{name}() is applicable for argument types: ({types}) values: [{values}]")
+        format!(
+            "No signature of method: {prefix}{class}.{name}() is applicable for argument types: ({types}) values: [{values}]"
+        )
     }
 
     fn class_shown(&self, value: &Value) -> Rc<str> {
@@ -164,7 +166,12 @@ impl Vm {
         }))
     }
 
-    pub(crate) fn throwable_method(&mut self, this: &Value, name: &str, args: &[Value]) -> Result<Option<Value>, Raise> {
+    pub(crate) fn throwable_method(
+        &mut self,
+        this: &Value,
+        name: &str,
+        args: &[Value],
+    ) -> Result<Option<Value>, Raise> {
         let Value::Object(object) = this else { return Ok(None) };
         Ok(Some(match (name, args) {
             ("getMessage" | "getLocalizedMessage", []) => self.raw_field(this, "message").unwrap_or_default(),
@@ -179,7 +186,8 @@ impl Vm {
                 Value::Null
             }
             ("getStackTrace", []) => {
-                let lines: Vec<Value> = object.trace.borrow().iter().map(|line| Value::from(trace_line(line))).collect();
+                let lines: Vec<Value> =
+                    object.trace.borrow().iter().map(|line| Value::from(trace_line(line))).collect();
                 self.list_of(crate::value::ListKind::Java(id::OBJECT), lines)
             }
             ("setStackTrace", [_]) | ("fillInStackTrace", []) => this.clone(),
@@ -215,7 +223,8 @@ impl Vm {
             Value::Object(object) => match &object.class {
                 ClassRef::User(class) => {
                     class.find(name).iter().any(|method| !method.is_abstract)
-                        || (matches!(name, "equals" | "hashCode") && class.lineage().iter().any(|class| class.generated.equals))
+                        || (matches!(name, "equals" | "hashCode")
+                            && class.lineage().iter().any(|class| class.generated.equals))
                         || (name == "compareTo" && class.lineage().iter().any(|class| class.generated.sortable))
                 }
                 ClassRef::Builtin(_) => false,

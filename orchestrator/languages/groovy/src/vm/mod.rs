@@ -61,6 +61,12 @@ pub struct Vm {
     pub(crate) nested: u32,
     /// The next unwinding adds its calls to a trace that a nested run began.
     pub(crate) extend_trace: bool,
+    /// Fuel that nested runs used, not yet counted by the run around them.
+    pub(crate) spent: u64,
+    /// The stack is to be weighed.
+    pub(crate) weigh_stack: bool,
+    /// Bytes of texts that only the stack held when it was last weighed.
+    pub(crate) stack_bytes: usize,
     /// Classes of scripts by full name.
     pub(crate) classes: BTreeMap<Rc<str>, Rc<Class>>,
     /// Classes of `use (Category) { }`, the innermost last.
@@ -113,7 +119,7 @@ impl Vm {
     /// An instance of a library class with state of its own. `class` must be declared.
     pub fn native<T: 'static>(&mut self, class: &str, state: T) -> Value {
         let class = self.types.find(class).unwrap_or(id::OBJECT);
-        Value::Native(Rc::new(Native { class, state: Box::new(state) }))
+        Value::Native(self.heap.keep(Native { class, state: Box::new(state) }))
     }
 
     /// An iterator over a copy of elements.
@@ -153,7 +159,9 @@ impl Vm {
             return Err(memory(bytes));
         }
         if self.heap.charge(bytes) > limits::WEIGH_EVERY {
-            let alive = self.heap.weigh();
+            // What only the stack holds is counted by the loop, when the present call is over.
+            self.weigh_stack = true;
+            let alive = self.heap.weigh() + self.stack_bytes;
             if alive.saturating_add(bytes) > limits::MAX_BYTES {
                 return Err(memory(alive.saturating_add(bytes)));
             }

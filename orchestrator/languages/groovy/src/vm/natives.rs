@@ -109,7 +109,12 @@ fn refuse(vm: &mut Vm, _: &Value, _: &[Value]) -> Answer {
 fn shown(vm: &mut Vm, value: &Value) -> Result<String, Raise> {
     if let Value::List(list) = value {
         if list.kind == ListKind::Java(id::P_CHAR) {
-            return Ok(list.items.borrow().iter().filter_map(|item| if let Value::Char(char) = item { Some(*char) } else { None }).collect());
+            return Ok(list
+                .items
+                .borrow()
+                .iter()
+                .filter_map(|item| if let Value::Char(char) = item { Some(*char) } else { None })
+                .collect());
         }
     }
     Ok(vm.text(value)?.to_string())
@@ -206,7 +211,9 @@ const CLOSURE: &[Method] = &[
                 all.push(match ty {
                     crate::code::Ty::Class(class) => Value::Class(class),
                     crate::code::Ty::Array(element) => match *element {
-                        crate::code::Ty::Class(ClassRef::Builtin(class)) => Value::Class(ClassRef::Builtin(vm.array_of(class))),
+                        crate::code::Ty::Class(ClassRef::Builtin(class)) => {
+                            Value::Class(ClassRef::Builtin(vm.array_of(class)))
+                        }
                         _ => Value::Class(ClassRef::Builtin(id::A_OBJECT)),
                     },
                     _ => Value::Class(ClassRef::Builtin(id::OBJECT)),
@@ -329,7 +336,9 @@ const CLASS: &[Method] = &[
     }),
     method("isArray", 0, 0, |vm, this, _| Ok(Value::Bool(vm.name_of(class(this)?).starts_with('[')))),
     method("isPrimitive", 0, 0, |_, this, _| {
-        Ok(Value::Bool(matches!(class(this)?, ClassRef::Builtin(class) if super::bind::is_primitive_id(*class) || *class == id::VOID)))
+        Ok(Value::Bool(
+            matches!(class(this)?, ClassRef::Builtin(class) if super::bind::is_primitive_id(*class) || *class == id::VOID),
+        ))
     }),
     method("getPackage", 0, 0, |vm, this, _| {
         let name = vm.name_of(class(this)?);

@@ -23,6 +23,7 @@ impl Vm {
         let mut thread = Thread { first: Some(called), ..Thread::default() };
         let outcome = self.run(&mut thread, limits::FUEL);
         self.nested -= 1;
+        self.spent += thread.fuel;
         match outcome {
             Outcome::Done(value) => Ok(value),
             Outcome::Threw(value) => {
@@ -31,7 +32,9 @@ impl Vm {
             }
             Outcome::Fatal(text) => Err(Raise::Fatal(text)),
             Outcome::Paused => Err(Raise::Fatal("a nested call used up all its instructions".to_owned())),
-            Outcome::Call(call) => Err(Raise::Fatal(format!("{} was asked of the host within a nested call", call.name))),
+            Outcome::Call(call) => {
+                Err(Raise::Fatal(format!("{} was asked of the host within a nested call", call.name)))
+            }
         }
     }
 

@@ -50,7 +50,11 @@ impl Vm {
                 let joined = self.join_gstrings(x, &tail);
                 return Ok(Called::Value(joined));
             }
-            (Arith::Add, Value::Null | Value::Char(_) | Value::Bool(_) | Value::Class(_), Value::Str(_) | Value::GStr(_)) => {
+            (
+                Arith::Add,
+                Value::Null | Value::Char(_) | Value::Bool(_) | Value::Class(_),
+                Value::Str(_) | Value::GStr(_),
+            ) => {
                 let text = format!("{}{}", self.text(&a)?, self.text(&b)?);
                 return Ok(Called::Value(Value::from(text)));
             }
@@ -91,7 +95,8 @@ impl Vm {
 
     fn join_gstrings(&mut self, a: &crate::value::GStr, b: &crate::value::GStr) -> Value {
         let mut strings = a.strings.clone();
-        let joint = format!("{}{}", strings.pop().unwrap_or_else(|| Rc::from("")), b.strings.first().map_or("", |text| text));
+        let joint =
+            format!("{}{}", strings.pop().unwrap_or_else(|| Rc::from("")), b.strings.first().map_or("", |text| text));
         strings.push(Rc::from(joint));
         strings.extend(b.strings.iter().skip(1).cloned());
         let values = a.values.iter().chain(&b.values).cloned().collect();
@@ -173,9 +178,7 @@ impl Vm {
             (Value::Byte(_) | Value::Short(_), _) | (_, Value::Byte(_) | Value::Short(_)) => {
                 (shrunk(&from), shrunk(&to))
             }
-            (Value::GStr(_), _) | (_, Value::GStr(_)) => {
-                (Value::Str(self.text(&from)?), Value::Str(self.text(&to)?))
-            }
+            (Value::GStr(_), _) | (_, Value::GStr(_)) => (Value::Str(self.text(&from)?), Value::Str(self.text(&to)?)),
             _ => (from, to),
         };
         let order = self.compare(&from, &to)?;
@@ -185,7 +188,13 @@ impl Vm {
             return Ok(Value::Range(Rc::new(Range { from, to, reverse, empty: false, exclusive: false })));
         }
         if order == Ordering::Equal {
-            return Ok(Value::Range(Rc::new(Range { from: from.clone(), to, reverse: false, empty: true, exclusive: true })));
+            return Ok(Value::Range(Rc::new(Range {
+                from: from.clone(),
+                to,
+                reverse: false,
+                empty: true,
+                exclusive: true,
+            })));
         }
         let last = self.next_of(&to, reverse)?;
         let (from, to) = if reverse { (last, from) } else { (from, last) };
@@ -313,9 +322,13 @@ impl Vm {
         let index = usize::try_from(at.as_i64().unwrap_or(0)).unwrap_or(0);
         match list {
             Value::List(list) => Ok(list.items.borrow().get(index).cloned().unwrap_or_default()),
-            Value::Null => Err(self.throw("java.lang.NullPointerException", "Cannot invoke method getAt() on null object")),
+            Value::Null => {
+                Err(self.throw("java.lang.NullPointerException", "Cannot invoke method getAt() on null object"))
+            }
             Value::Str(text) => Ok(text.chars().nth(index).map_or(Value::Null, |char| Value::from(char.to_string()))),
-            Value::Range(_) | Value::Set(_) | Value::Iter(_) => Ok(self.elements(list)?.get(index).cloned().unwrap_or_default()),
+            Value::Range(_) | Value::Set(_) | Value::Iter(_) => {
+                Ok(self.elements(list)?.get(index).cloned().unwrap_or_default())
+            }
             other => {
                 let called = self.index(other, at.clone())?;
                 self.finish_nested(called)
@@ -346,7 +359,11 @@ impl Vm {
         let nested = !rest.is_empty() || open > 0;
         let mut items = Vec::with_capacity(count);
         for _ in 0..count {
-            items.push(if rest.is_empty() { if nested { Value::Null } else { self.zero(ty) } } else { self.array(ty, rest, open)? });
+            items.push(if rest.is_empty() {
+                if nested { Value::Null } else { self.zero(ty) }
+            } else {
+                self.array(ty, rest, open)?
+            });
         }
         let kind = if nested { ListKind::Java(id::A_OBJECT) } else { self.array_kind(ty) };
         Ok(self.list_of(kind, items))

@@ -120,7 +120,9 @@ impl Vm {
         }
         for target in &targets {
             if target.same(&context.this) {
-                if self.set_raw(target, name, &value)? || self.set_static_around(target, context.class.as_ref(), name, &value)? {
+                if self.set_raw(target, name, &value)?
+                    || self.set_static_around(target, context.class.as_ref(), name, &value)?
+                {
                     return Ok(Called::Value(value));
                 }
             }
@@ -372,7 +374,8 @@ impl Vm {
         match &raise {
             Raise::Throw(value) if self.is_kind(value, id::MISSING_PROPERTY) => {
                 let Ok(reason) = self.text(value) else { return raise };
-                let text = format!("Exception evaluating property '{name}' for {}, Reason: {reason}", self.class_name(object));
+                let text =
+                    format!("Exception evaluating property '{name}' for {}, Reason: {reason}", self.class_name(object));
                 self.throw("groovy.lang.MissingPropertyException", text)
             }
             _ => raise,
@@ -438,7 +441,14 @@ impl Vm {
     }
 
     /// `object.name = value`.
-    pub(crate) fn set(&mut self, context: &Context, object: &Value, name: &str, value: Value, flags: u8) -> Result<Called, Raise> {
+    pub(crate) fn set(
+        &mut self,
+        context: &Context,
+        object: &Value,
+        name: &str,
+        value: Value,
+        flags: u8,
+    ) -> Result<Called, Raise> {
         if object.is_null() {
             let text = format!("Cannot set property '{name}' on null object");
             return Err(self.throw("java.lang.NullPointerException", text));
@@ -589,7 +599,11 @@ impl Vm {
                 }
                 drop(items);
                 if matches!(list.kind, crate::value::ListKind::Java(_)) {
-                    let text = if at < 0 { format!("Negative array index [{number}] too large for array size {length}") } else { format!("Index {number} out of bounds for length {length}") };
+                    let text = if at < 0 {
+                        format!("Negative array index [{number}] too large for array size {length}")
+                    } else {
+                        format!("Index {number} out of bounds for length {length}")
+                    };
                     return Err(self.throw("java.lang.ArrayIndexOutOfBoundsException", text));
                 }
                 if at < 0 {
@@ -603,7 +617,9 @@ impl Vm {
                 let text = format!("Cannot get property '{name}' on null object");
                 Err(self.throw("java.lang.NullPointerException", text))
             }
-            (Value::Null, _) => Err(self.throw("java.lang.NullPointerException", "Cannot invoke method getAt() on null object")),
+            (Value::Null, _) => {
+                Err(self.throw("java.lang.NullPointerException", "Cannot invoke method getAt() on null object"))
+            }
             (Value::Class(class), Value::List(list)) if list.items.borrow().is_empty() => {
                 let element = match class {
                     ClassRef::Builtin(class) => *class,
@@ -644,8 +660,12 @@ impl Vm {
                 self.map_put(&map.clone(), index, value)?;
                 Ok(Called::Value(Value::Null))
             }
-            (Value::List(list), Value::Int(number)) if list.kind != crate::value::ListKind::Immutable => self.set_item(object, &list.clone(), *number, value),
-            (Value::Null, _) => Err(self.throw("java.lang.NullPointerException", "Cannot invoke method putAt() on null object")),
+            (Value::List(list), Value::Int(number)) if list.kind != crate::value::ListKind::Immutable => {
+                self.set_item(object, &list.clone(), *number, value)
+            }
+            (Value::Null, _) => {
+                Err(self.throw("java.lang.NullPointerException", "Cannot invoke method putAt() on null object"))
+            }
             (Value::List(_), _) => self.invoke(object, "putAt", vec![index, value]),
             (_, Value::Str(name)) => {
                 let name = name.clone();
@@ -660,7 +680,13 @@ impl Vm {
         }
     }
 
-    fn set_item(&mut self, object: &Value, list: &Rc<crate::value::List>, number: i32, value: Value) -> Result<Called, Raise> {
+    fn set_item(
+        &mut self,
+        object: &Value,
+        list: &Rc<crate::value::List>,
+        number: i32,
+        value: Value,
+    ) -> Result<Called, Raise> {
         let length = list.items.borrow().len();
         let at = if number < 0 { i64::from(number) + i64::try_from(length).unwrap_or(0) } else { i64::from(number) };
         let Ok(at) = usize::try_from(at) else {
@@ -673,7 +699,8 @@ impl Vm {
                 return Err(self.throw("java.lang.ArrayIndexOutOfBoundsException", text));
             }
             let ty = crate::code::Ty::Class(ClassRef::Builtin(element));
-            let value = if element == id::OBJECT || element == id::A_OBJECT { value } else { self.cast(value, &ty, true)? };
+            let value =
+                if element == id::OBJECT || element == id::A_OBJECT { value } else { self.cast(value, &ty, true)? };
             if let Some(place) = list.items.borrow_mut().get_mut(at) {
                 *place = value;
             }

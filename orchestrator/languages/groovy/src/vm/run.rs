@@ -515,7 +515,10 @@ impl Vm {
                 if value.is_null() {
                     return Err(self.exception_without_message("java.lang.NullPointerException"));
                 }
-                let text = format!("Cannot cast object '{}' with class '{class}' to class 'java.lang.Throwable'", self.text(&value)?);
+                let text = format!(
+                    "Cannot cast object '{}' with class '{class}' to class 'java.lang.Throwable'",
+                    self.text(&value)?
+                );
                 return Err(self.throw("org.codehaus.groovy.runtime.typehandling.GroovyCastException", text));
             }
             Op::Unpack => {
@@ -581,6 +584,16 @@ impl Vm {
 
     /// Goes on with what a call led to.
     pub(crate) fn settle(&mut self, thread: &mut Thread, called: Called) -> Result<Option<Outcome>, Raise> {
+        // A library call is dearer than an instruction, and what ran within it counts too.
+        thread.fuel += limits::FUEL_OF_CALL + std::mem::take(&mut self.spent);
+        if self.weigh_stack {
+            self.weigh_stack = false;
+            self.stack_bytes = crate::heap::texts(&thread.stack) + thread.stack.capacity() * size_of::<Value>();
+            self.charge(0)?;
+            if self.stack_bytes > limits::MAX_BYTES {
+                return Err(super::memory(self.stack_bytes));
+            }
+        }
         match called {
             Called::Value(value) => thread.stack.push(value),
             Called::Enter(invocation) => self.enter(thread, *invocation)?,
@@ -668,12 +681,15 @@ impl Vm {
     fn unwind(&mut self, thread: &mut Thread, raise: Raise) -> Result<(), Raise> {
         let value = match raise {
             Raise::Throw(value) => value,
-            Raise::NoMatch => match self.throw("groovy.lang.GroovyRuntimeException", "a library function refused its arguments") {
-                Raise::Throw(value) => value,
-                other => return Err(other),
-            },
+            Raise::NoMatch => {
+                match self.throw("groovy.lang.GroovyRuntimeException", "a library function refused its arguments") {
+                    Raise::Throw(value) => value,
+                    other => return Err(other),
+                }
+            }
             Raise::Fatal(text) => return Err(Raise::Fatal(format!("{text}{}", self.place_text(thread)))),
         };
+        thread.fuel += limits::FUEL_OF_THROW + std::mem::take(&mut self.spent);
         if let Value::Object(object) = &value {
             let mut trace = object.trace.borrow_mut();
             if trace.is_empty() || std::mem::take(&mut self.extend_trace) {

@@ -111,7 +111,10 @@ pub(crate) fn rejected_static(vm: &mut Vm, class: TypeId, name: &str) -> Option<
     if (full, name) == ("java.lang.Class", "forName") {
         return Some(reject(vm, "staticMethod java.lang.Class forName java.lang.String"));
     }
-    if !FORBIDDEN.contains(&full) || PERMITTED.contains(&(full, name)) || matches!(name, "getName" | "getSimpleName" | "name" | "simpleName" | "toString" | "class") {
+    if !FORBIDDEN.contains(&full)
+        || PERMITTED.contains(&(full, name))
+        || matches!(name, "getName" | "getSimpleName" | "name" | "simpleName" | "toString" | "class")
+    {
         return None;
     }
     let rest = match (full, name) {
@@ -131,4 +134,3 @@ pub(crate) fn rejected_new(vm: &mut Vm, class: TypeId, args: &[Value]) -> Option
         reject(vm, &what)
     })
 }
-
