@@ -62,6 +62,9 @@ pub enum Verb {
     Serve(commands::serve::Serve),
     /// Register, list, start and remove pipelines
     Pipeline(commands::pipeline::Pipeline),
+    /// Run a Job DSL script and register what it generates
+    #[command(name = "jobdsl")]
+    JobDsl(commands::jobdsl::JobDsl),
     /// Store, list and remove credentials
     Credential(commands::credential::Credential),
     /// List builds, or show one

@@ -93,6 +93,35 @@ impl Client {
         self.send(Method::DELETE, path, &[], None).await
     }
 
+    /// A text that may not be there: `None` for 404.
+    pub async fn find_text(&self, path: &str) -> Result<Option<String>, Failure> {
+        match self.send_text("GET", path, None).await {
+            Ok(text) => Ok(Some(text)),
+            Err(failure) if failure.code() == code::NOT_FOUND => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// A request whose body is XML and whose answer is text: Jenkins' API.
+    pub async fn send_text(&self, method: &str, path: &str, xml: Option<&str>) -> Result<String, Failure> {
+        let method = if method == "GET" { Method::GET } else { Method::POST };
+        let unreachable =
+            |error: reqwest::Error| Failure::world(format!("the server at {} does not answer: {error}", self.base));
+        let mut request =
+            self.http.request(method, format!("{}{path}", self.base)).header("x-haliotis-user", &self.user);
+        if let Some(xml) = xml {
+            request = request.header("content-type", "application/xml").body(xml.to_owned());
+        }
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let text = response.text().await.map_err(unreachable)?;
+        if status.is_success() || status.is_redirection() {
+            return Ok(text);
+        }
+        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        Err(refusal(status, &value))
+    }
+
     async fn send(
         &self,
         method: Method,

@@ -71,6 +71,11 @@ impl Failure {
         Self::new(code::ABORTED, message)
     }
 
+    /// Its kind, one of [`code`].
+    pub fn code(&self) -> u8 {
+        self.code
+    }
+
     /// What the process answers.
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)

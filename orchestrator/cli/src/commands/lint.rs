@@ -69,6 +69,35 @@ impl From<haliotis_jenkinsfile::Problem> for Problem {
     }
 }
 
+impl From<haliotis_jobdsl::Problem> for Problem {
+    fn from(found: haliotis_jobdsl::Problem) -> Self {
+        Problem {
+            severity: Severity::Error,
+            message: found.message,
+            line: found.line as usize,
+            column: found.column as usize,
+            end_line: found.end_line as usize,
+            end_column: found.end_column as usize,
+            hint: found.hint,
+        }
+    }
+}
+
+/// A problem of a Job DSL script as all problems are shown.
+fn seed_script(problem: &haliotis_jobdsl::Problem, file: &str) -> Diagnostic {
+    let one_line = problem.line == problem.end_line;
+    Diagnostic {
+        code: "jobdsl".to_owned(),
+        severity: Severity::Error,
+        message: problem.message.clone(),
+        file: file.to_owned(),
+        line: problem.line as usize,
+        column: problem.column as usize,
+        length: if one_line { problem.end_column.saturating_sub(problem.column).max(1) as usize } else { 1 },
+        help: problem.hint.clone(),
+    }
+}
+
 /// Checks every file; exit code 1 when one is not valid, 4 when one is not there.
 pub fn run(args: &Lint, ctx: &Context) -> Outcome {
     let mut verdicts = Vec::new();
@@ -76,12 +105,20 @@ pub fn run(args: &Lint, ctx: &Context) -> Outcome {
     for file in &args.files {
         let source = source::read(file)?;
         sources.extend(texts(&source));
+        let jenkins = source.language == haliotis_jenkinsfile::NAME && source.files.is_empty();
+        if jenkins && haliotis_jobdsl::is_job_dsl(&source.text) {
+            let problems = haliotis_jobdsl::lint(&source.text, &source.path);
+            shown.extend(problems.iter().map(|problem| seed_script(problem, &source.path)));
+            let problems: Vec<Problem> = problems.into_iter().map(Problem::from).collect();
+            verdicts.push(Verdict { file: file.display().to_string(), valid: problems.is_empty(), problems });
+            continue;
+        }
         let found = match inspect(&source) {
             Ok(definition) => definition.warnings,
             Err(diagnostics) => diagnostics,
         };
         // The engine's form has no end of its own; Jenkinsfiles say where theirs is.
-        let problems: Vec<Problem> = if source.language == haliotis_jenkinsfile::NAME && source.files.is_empty() {
+        let problems: Vec<Problem> = if jenkins {
             haliotis_jenkinsfile::validate(&source.text).into_iter().map(Problem::from).collect()
         } else {
             found.iter().map(Problem::from).collect()

@@ -9,6 +9,7 @@ pub mod credential;
 pub mod demo;
 pub mod doctor;
 pub mod groovy;
+pub mod jobdsl;
 pub mod lint;
 pub mod logs;
 pub mod model;
@@ -69,6 +70,7 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Plan(args) => plan::run(&args, ctx),
         Verb::Serve(args) => serve::run(args, ctx).await,
         Verb::Pipeline(args) => pipeline::run(args, ctx).await,
+        Verb::JobDsl(args) => jobdsl::run(args, ctx).await,
         Verb::Credential(args) => credential::run(args, ctx).await,
         Verb::Builds(args) => builds::run(args, ctx).await,
         Verb::Logs(args) => logs::run(args, ctx).await,

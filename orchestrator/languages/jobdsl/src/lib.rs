@@ -8,6 +8,7 @@
 
 pub mod config_xml;
 mod context;
+mod diff;
 mod facade;
 mod item;
 mod kind;
@@ -17,7 +18,8 @@ mod record;
 mod run;
 pub mod xml;
 
+pub use diff::diff;
 pub use item::{Item, ItemKind, Parameter, Source, Summary};
 pub use lint::{Problem, is_job_dsl, lint};
 pub use node::{Arg, Node};
-pub use run::{Failure, Generated, Seed, SeedJob, run};
+pub use run::{Failure, Files, Generated, Seed, SeedJob, run};

@@ -28,11 +28,24 @@ pub struct Problem {
     pub hint: Option<String>,
 }
 
-/// Whether a script describes jobs: at its top, or in a loop or method there, it calls a method that makes items.
-pub fn is_job_dsl(script: &Script) -> bool {
-    let makes = |name: &str| kind::made_by(name).is_some() && !matches!(name, "job" | "folder");
-    let in_statements = script.body.stmts.iter().any(|stmt| called(stmt).is_some_and(&makes));
-    in_statements || mentions(script, makes)
+/// Whether a text is a script that describes jobs, and no Jenkinsfile: somewhere it calls a method that makes items.
+/// Also of a text with syntax errors there is an answer.
+pub fn is_job_dsl(text: &str) -> bool {
+    let makes = |name: &str| kind::made_by(name).is_some();
+    // `job` and `folder` are also names of variables, `build job: 'x'` is a step.
+    let telling = |name: &str| makes(name) && !matches!(name, "job" | "folder");
+    match parse(text, "script") {
+        Ok(script) => {
+            let calls: Vec<&str> = script.body.stmts.iter().filter_map(called).collect();
+            let pipeline = calls.iter().any(|name| matches!(*name, "pipeline" | "node"));
+            !pipeline && (calls.into_iter().any(makes) || words(text).any(telling))
+        }
+        Err(_) => words(text).any(telling) && !words(text).any(|word| word == "pipeline"),
+    }
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
 }
 
 /// The bare name that a statement calls.
@@ -41,13 +54,6 @@ fn called(stmt: &Stmt) -> Option<&str> {
         StmtKind::Expr(expr) => expr.as_call()?.bare_name().map(|name| &**name),
         _ => None,
     }
-}
-
-/// Whether the text has such a call somewhere, and no `pipeline {` at its top.
-fn mentions(script: &Script, makes: impl Fn(&str) -> bool) -> bool {
-    let pipeline = script.body.stmts.iter().filter_map(called).any(|name| matches!(name, "pipeline" | "node"));
-    let words = script.lines.text().split(|c: char| !c.is_alphanumeric() && c != '_');
-    !pipeline && words.into_iter().any(makes)
 }
 
 /// All syntax errors, and names that a block at the top of the script does not know.

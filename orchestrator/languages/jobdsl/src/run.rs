@@ -14,14 +14,17 @@ use crate::item::Item;
 use crate::kind;
 use crate::record::{Block, Recorded, Shared, argument, split};
 
+/// Reads a file of a workspace by its relative path, or says why not.
+pub type Files = Rc<dyn Fn(&str) -> Result<String, String>>;
+
 /// What the seed job gives its script.
 pub struct Seed {
     /// Variables of the binding: the build's parameters and environment.
     pub variables: Vec<(String, String)>,
     /// The seed job, as `Jenkins.getInstance().getItem(..)` shows it.
     pub job: SeedJob,
-    /// Reads a file of the workspace, or says why not.
-    pub files: Rc<dyn Fn(&str) -> Result<String, String>>,
+    /// Its workspace.
+    pub files: Files,
     /// Milliseconds since 1970, for `new Date()`.
     pub now_ms: i64,
     /// 64 random bits, for `UUID` and `Random`.
@@ -225,7 +228,7 @@ struct Dsl {
     shared: Rc<Shared>,
     output: RefCell<String>,
     job: Rc<SeedJob>,
-    files: Rc<dyn Fn(&str) -> Result<String, String>>,
+    files: Files,
     now_ms: i64,
     random: RefCell<u64>,
 }

@@ -352,8 +352,9 @@ fn lint_needs_no_run() {
     assert_eq!(problems[0].message, "`pipelineJob` has no method `steps`");
     assert!(haliotis_jobdsl::lint(MODEL_DEPLOY, "seed.groovy").is_empty());
     assert!(!haliotis_jobdsl::lint("pipelineJob('x'", "seed.groovy").is_empty());
-    let kind = |text: &str| haliotis_jobdsl::is_job_dsl(&haliotis_groovy_syntax::parse(text, "f").unwrap());
+    let kind = haliotis_jobdsl::is_job_dsl;
     assert!(kind(MODEL_DEPLOY));
     assert!(!kind("pipeline { agent any; stages { stage('pipelineJob') { steps { echo 'x' } } } }"));
     assert!(!kind("node { sh 'x' }"));
+    assert!(kind("pipelineJob('x'") && kind("job('x') { }") && !kind("def job = build(job: 'x')"));
 }

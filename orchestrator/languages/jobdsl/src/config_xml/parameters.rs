@@ -38,10 +38,10 @@ impl Parts<'_> {
             Some(Arg::Map(entries)) => entries.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()),
             _ => None,
         };
-        let in_block = self.node.child(name).and_then(|child| match child.args.as_slice() {
-            [] => Some(Arg::Bool(true)),
-            [one] => Some(one.clone()),
-            many => Some(Arg::List(many.to_vec())),
+        let in_block = self.node.child(name).map(|child| match child.args.as_slice() {
+            [] => Arg::Bool(true),
+            [one] => one.clone(),
+            many => Arg::List(many.to_vec()),
         });
         let at = self.order.iter().position(|known| *known == name);
         named.or(in_block).or_else(|| at.and_then(|at| self.node.args.get(at)).cloned())
