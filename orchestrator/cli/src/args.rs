@@ -65,6 +65,12 @@ pub enum Verb {
     /// Run a Job DSL script and register what it generates
     #[command(name = "jobdsl")]
     JobDsl(commands::jobdsl::JobDsl),
+    /// People, groups and what they may do
+    User(commands::user::User),
+    /// Make, list and revoke API tokens
+    Token(commands::token::Token),
+    /// Verify and export the audit trail
+    Audit(commands::audit::Audit),
     /// Store, list and remove credentials
     Credential(commands::credential::Credential),
     /// List builds, or show one

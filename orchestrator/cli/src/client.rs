@@ -12,6 +12,8 @@ use crate::failure::{Failure, code};
 
 /// A loopback server answers at once; a dead one should be told of soon.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// An API token for a server that is not of this data folder.
+const TOKEN_VARIABLE: &str = "HALIOTIS_TOKEN";
 /// The file in a data folder that names the server holding it.
 const ADDRESS_FILE: &str = "server.json";
 
@@ -52,6 +54,7 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     user: String,
+    token: Option<String>,
 }
 
 impl Client {
@@ -67,10 +70,18 @@ impl Client {
 
     /// The same, `None` when there is none.
     pub fn find(ctx: &Context) -> Option<Self> {
-        let base = ctx.server.clone().or_else(|| Address::read(&ctx.data_dir()).map(|address| address.url))?;
+        let own = Address::read(&ctx.data_dir()).map(|address| address.url);
+        let base = ctx.server.clone().or_else(|| own.clone())?;
+        // The owner's token goes to the server of the data folder and to no other.
+        let local = || {
+            let file = crate::app::users::local_token_file(&ctx.data_dir());
+            if own.as_deref() == Some(base.as_str()) { std::fs::read_to_string(file).ok() } else { None }
+        };
+        let given = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
+        let token = given.or_else(local);
         crate::app::install_tls();
         let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build().ok()?;
-        Some(Self { http, base: base.trim_end_matches('/').to_owned(), user: ctx.user.clone() })
+        Some(Self { http, base: base.trim_end_matches('/').to_owned(), user: ctx.user.clone(), token })
     }
 
     /// GET, as JSON.
@@ -135,6 +146,9 @@ impl Client {
             url.query_pairs_mut().extend_pairs(query);
         }
         let mut request = self.http.request(method, url).header("x-haliotis-user", &self.user);
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }

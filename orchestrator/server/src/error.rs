@@ -82,6 +82,13 @@ impl From<JournalError> for Failed {
     }
 }
 
+impl From<haliotis_access::RecordsError> for Failed {
+    fn from(error: haliotis_access::RecordsError) -> Self {
+        let help = "Look at the disk and the server's log, then try again.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "store", error.to_string(), help)
+    }
+}
+
 impl From<CreateError> for Failed {
     fn from(error: CreateError) -> Self {
         match error {

@@ -60,6 +60,7 @@ fn all() -> access::Routes {
         .merge(api::unlisted())
         .merge(live::routes())
         .merge(pages::routes())
+        .merge(access::login::routes())
         .merge(jenkins::routes())
         .merge(assets::routes())
 }

@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request};
 use haliotis_access::{
-    Grant, Group, Kind, MemoryRecords, Name, Permission, Permissions, Role, Subject, Typed, User, token,
+    Grant, Group, Kind, MemoryRecords, Name, Permission, Permissions, Role, Subject, Typed, User, password, token,
 };
 use haliotis_server::access::{Access, NeedRow};
 use haliotis_server::{ModelPackage, ServerConfig, router, routes};
@@ -211,6 +211,7 @@ async fn what_needs_no_login_is_written_down() {
         "/github-webhook/",
         "/healthz",
         "/hooks/{host}",
+        "/login",
         "/readyz",
     ];
     assert_eq!(open, known, "a route without login is added here on purpose, or not at all");
@@ -318,4 +319,117 @@ async fn groups_grant_and_what_is_taken_away_is_gone() {
     assert_eq!(house.get("/api/v1/pipelines/other-team%2Fq", name.as_str()).await.status, 404);
     store.put_user(&User { disabled: true, ..user(name.as_str()) }).await.unwrap();
     until(401).await;
+}
+
+/// A form as a browser sends it, with a cookie.
+async fn form(house: &House, url: &str, cookie: &str, origin: bool, fields: &[(&str, &str)]) -> Answer {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let mut request = house.request(&Method::POST, url, None).header("cookie", cookie);
+    request = request.header("content-type", "application/x-www-form-urlencoded");
+    if origin {
+        request = request.header("origin", "http://127.0.0.1:8080").header("sec-fetch-site", "same-origin");
+    }
+    send(&house.app, request.body(Body::from(body)).unwrap()).await
+}
+
+async fn look(house: &House, url: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = house.request(&Method::GET, url, None);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(&house.app, request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_person_logs_in_sets_a_password_makes_a_token_and_leaves() {
+    let house = house().await;
+    let store = Typed(house.records.as_ref());
+    let mut admin = user("admin");
+    admin.password = Some(password::hash("for-once-only").unwrap());
+    admin.must_change = true;
+    store.put_user(&admin).await.unwrap();
+    // Where a person looks, nobody is asked to log in by a dialogue of the browser.
+    let sent = look(&house, "/builds/1?x=1", &[("accept", "text/html")]).await;
+    assert_eq!((sent.status.as_u16(), sent.header("location")), (303, "/login?next=%2Fbuilds%2F1%3Fx%3D1"));
+    assert_eq!(sent.header("www-authenticate"), "");
+    let wrong = form(&house, "/login", "", true, &[("name", "admin"), ("password", "no")]).await;
+    assert_eq!(wrong.status, 401);
+    assert_eq!(wrong.header("set-cookie"), "");
+
+    let planted = "haliotis_session=planted-by-somebody";
+    let right = [("name", "Admin"), ("password", "for-once-only"), ("next", "//evil.example")];
+    let entered = form(&house, "/login", planted, true, &right).await;
+    assert_eq!((entered.status.as_u16(), entered.header("location")), (303, "/account"));
+    let set = entered.header("set-cookie").to_owned();
+    assert!(set.contains("HttpOnly") && set.contains("SameSite=Lax") && !set.contains("planted"), "{set}");
+    let first = set.split(';').next().unwrap().to_owned();
+
+    // Until the password is changed nothing else is open.
+    let elsewhere = look(&house, "/", &[("accept", "text/html"), ("cookie", &first)]).await;
+    assert_eq!((elsewhere.status.as_u16(), elsewhere.header("location")), (303, "/account"));
+    let short = [("old", "for-once-only"), ("new", "short"), ("again", "short")];
+    assert_eq!(form(&house, "/account", &first, true, &short).await.status, 422);
+    let fields = [("old", "for-once-only"), ("new", "correct horse"), ("again", "correct horse")];
+    assert_eq!(form(&house, "/account", &first, false, &fields).await.status, 403, "no origin, no crumb");
+    let changed = form(&house, "/account", &first, true, &fields).await;
+    assert_eq!(changed.status, 303);
+    let second = changed.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert_eq!(look(&house, "/api/v1/builds", &[("cookie", &first)]).await.status, 401, "the old session is over");
+    assert_eq!(look(&house, "/api/v1/builds", &[("cookie", &second)]).await.status, 200);
+
+    let asked = [("label", "ci"), ("may-view", "on"), ("days", "1")];
+    let made = form(&house, "/account/tokens", &second, true, &asked).await.text();
+    let token = made.split("<code id=\"token\">").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    assert!(!look(&house, "/account", &[("cookie", &second)]).await.text().contains(&token), "shown once");
+    let bearer = format!("Bearer {token}");
+    assert_eq!(
+        look(&house, "/api/v1/audit", &[("authorization", &bearer)]).await.status,
+        403,
+        "only view was asked for"
+    );
+    assert_eq!(look(&house, "/api/v1/builds", &[("authorization", &bearer)]).await.status, 200);
+    let kept = format!("{:?}", house.records);
+    assert!(!kept.contains(&token) && !kept.contains(second.split('=').nth(1).unwrap()) && !kept.contains("horse"));
+
+    assert_eq!(form(&house, "/logout", &second, true, &[]).await.status, 303);
+    assert_eq!(look(&house, "/api/v1/builds", &[("cookie", &second)]).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_password_in_each_request_needs_a_crumb_for_changes_and_guessing_is_slow() {
+    use base64::Engine as _;
+    let house = house().await;
+    let mut builder = user("builder");
+    builder.password = Some(password::hash("correct horse").unwrap());
+    Typed(house.records.as_ref()).put_user(&builder).await.unwrap();
+    let basic = |password: &str| {
+        format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("builder:{password}")))
+    };
+    let start = async |headers: &[(&str, &str)]| {
+        let mut request = house.request(&Method::POST, "/api/v1/builds", None);
+        for (name, value) in headers.iter().chain(&[("content-type", "application/json")]) {
+            request = request.header(*name, *value);
+        }
+        send(&house.app, request.body(Body::from(r#"{"pipeline":"p"}"#)).unwrap()).await
+    };
+    let right = basic("correct horse");
+    let refused = start(&[("authorization", &right)]).await;
+    assert!(refused.text().contains("No valid crumb was included in the request"));
+    assert_eq!(refused.refusal(), (403, "crumb".to_owned()));
+    let crumb = look(&house, "/crumbIssuer/api/json", &[("authorization", &right)]).await.json();
+    let crumb = crumb["crumb"].as_str().unwrap().to_owned();
+    assert_eq!(start(&[("authorization", &right), ("jenkins-crumb", &crumb)]).await.status, 201);
+    assert_eq!(start(&[("authorization", &right), ("jenkins-crumb", "00")]).await.status, 403);
+    let token = basic(house.token("builder"));
+    assert_eq!(start(&[("authorization", &token)]).await.status, 201, "a token needs no crumb");
+    let others = basic(house.token("admin"));
+    assert_eq!(start(&[("authorization", &others)]).await.status, 401, "another's token under this name");
+
+    let wrong = basic("wrong horse");
+    let mut seen = Vec::new();
+    for _ in 0..7 {
+        seen.push(look(&house, "/api/v1/builds", &[("authorization", &wrong)]).await.status.as_u16());
+    }
+    assert_eq!(seen, [401, 401, 401, 401, 401, 429, 429]);
+    assert_eq!(look(&house, "/api/v1/builds", &[("authorization", &token)]).await.status, 200, "nobody is locked out");
 }

@@ -17,6 +17,7 @@ pub mod reading;
 pub mod registry;
 pub mod source;
 pub mod triggers;
+pub mod users;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -7,6 +7,7 @@ use std::io::{IsTerminal, Read};
 use clap::{Args, Subcommand};
 use haliotis_store::open_store;
 
+use crate::app::users;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 use crate::show;
@@ -42,6 +43,8 @@ enum Verb {
     },
     /// List ids and kinds, never values
     List,
+    /// Put all credentials under a new key and forget the old one
+    Rotate,
     /// Remove a credential
     Remove {
         /// Its id
@@ -59,6 +62,7 @@ pub async fn run(args: Credential, ctx: &Context) -> Outcome {
             let fields = fields(&kind, username, secret(from_env.as_deref())?)?;
             let credential = haliotis_engine::Credential { id: id.clone(), kind, description, fields };
             store.put_credential(&credential).await?;
+            users::note(store.as_ref(), &ctx.user, "credential.put", &format!("credential {id}"), "").await?;
             ctx.good(format!("credential {id} is stored; its value is not shown again"));
         }
         Verb::List => {
@@ -80,7 +84,13 @@ pub async fn run(args: Credential, ctx: &Context) -> Outcome {
             if !store.remove_credential(&id).await? {
                 return Err(Failure::not_found(format!("there is no credential `{id}`")));
             }
+            users::note(store.as_ref(), &ctx.user, "credential.remove", &format!("credential {id}"), "").await?;
             ctx.good(format!("credential {id} is removed"));
+        }
+        Verb::Rotate => {
+            let count = store.rotate_key().await?;
+            users::note(store.as_ref(), &ctx.user, "credential.rotate", &format!("{count} credentials"), "").await?;
+            ctx.good(format!("{count} credential(s) are sealed under a new key; the old one is forgotten"));
         }
     }
     Ok(())

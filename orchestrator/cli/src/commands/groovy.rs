@@ -75,7 +75,8 @@ pub fn run(args: &Groovy, ctx: &Context) -> Outcome {
     // Nobody's secrets hang on a plain script's random numbers; the moment is seed enough.
     let seed = now.as_nanosecond().unsigned_abs() as u64 ^ u64::from(std::process::id());
     let name = eval.file.file_name().map_or_else(|| file.clone(), |name| name.to_string_lossy().into_owned());
-    let ended = evaluate_on(&text, &name, &class_name(&name), Rc::new(PlainHost::at(print, now.as_millisecond(), seed)));
+    let ended =
+        evaluate_on(&text, &name, &class_name(&name), Rc::new(PlainHost::at(print, now.as_millisecond(), seed)));
     let output = kept.borrow().clone();
     report(ended, output, &name, ctx)
 }
@@ -94,7 +95,8 @@ fn report(ended: Ended, output: String, name: &str, ctx: &Context) -> Outcome {
         Ended::Invalid(problems) => {
             let lines: Vec<String> = problems.iter().map(|problem| format!("{name}: {problem}")).collect();
             let count = lines.len();
-            let text = format!("startup failed:\n{}\n\n{count} error{}", lines.join("\n"), if count == 1 { "" } else { "s" });
+            let text =
+                format!("startup failed:\n{}\n\n{count} error{}", lines.join("\n"), if count == 1 { "" } else { "s" });
             let class = "org.codehaus.groovy.control.MultipleCompilationErrorsException".to_owned();
             Problem { class, message: Some(text.clone()), text }
         }

@@ -2,6 +2,7 @@
 
 pub mod abort;
 pub mod approve;
+pub mod audit;
 pub mod builds;
 pub mod completions;
 pub mod convert;
@@ -23,6 +24,8 @@ pub mod serve;
 pub mod steps;
 pub mod supervise;
 pub mod text;
+pub mod token;
+pub mod user;
 pub mod watch;
 
 use std::process::ExitCode;
@@ -71,6 +74,9 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Serve(args) => serve::run(args, ctx).await,
         Verb::Pipeline(args) => pipeline::run(args, ctx).await,
         Verb::JobDsl(args) => jobdsl::run(args, ctx).await,
+        Verb::User(args) => user::run(args, ctx).await,
+        Verb::Token(args) => token::run(args, ctx).await,
+        Verb::Audit(args) => audit::run(args, ctx).await,
         Verb::Credential(args) => credential::run(args, ctx).await,
         Verb::Builds(args) => builds::run(args, ctx).await,
         Verb::Logs(args) => logs::run(args, ctx).await,

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use clap::Args;
 use haliotis_engine::Recover;
+use haliotis_server::access::Access;
 use haliotis_server::{AppState, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, CloudKind, Options, edges, jenkinsfiles, triggers};
+use crate::app::{App, CloudKind, Options, edges, jenkinsfiles, triggers, users};
 use crate::client::Address;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -27,6 +28,9 @@ pub struct Serve {
     /// No login; loopback only
     #[arg(long)]
     dev: bool,
+    /// The address people use, as https://ci.example.org, where it is another one (a proxy, a name)
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
     #[command(flatten)]
     pub engine: EngineArgs,
 }
@@ -77,14 +81,15 @@ pub struct Running {
 
 /// Serves until a signal comes.
 pub async fn run(args: Serve, ctx: &Context) -> Outcome {
-    if !args.listen.ip().is_loopback() {
+    if args.dev && !args.listen.ip().is_loopback() {
         return Err(Failure::usage(format!(
-            "{} can be reached from outside and there is no login yet; listen on 127.0.0.1 and put a proxy that knows your \
-             users in front",
+            "{} can be reached from outside and --dev means no login; leave --dev out, or listen on 127.0.0.1",
             args.listen
         )));
     }
-    let running = start(args.listen, args.engine.options(ctx), ctx, args.dev).await?;
+    let mut options = args.engine.options(ctx);
+    options.base_url = args.url.unwrap_or_default().trim_end_matches('/').to_owned();
+    let running = start(args.listen, options, ctx, args.dev).await?;
     ctx.good(format!("Haliotis answers at {}", console::style(&running.url).underlined().for_stderr()));
     ctx.say(format!("  data   {}", running.app.options.dir.display()));
     ctx.say(format!("  cloud  {}", cloud_line(&running.app)));
@@ -108,12 +113,15 @@ pub async fn start(listen: SocketAddr, mut options: Options, ctx: &Context, dev:
     })?;
     let address = listener.local_addr()?;
     let url = format!("http://{address}");
-    options.base_url.clone_from(&url);
+    if options.base_url.is_empty() {
+        options.base_url.clone_from(&url);
+    }
     let app = App::open(options).await?;
+    let access = access(&app, ctx, dev).await?;
     let config = ServerConfig {
         listen: address,
-        base_url: url.clone(),
-        dev: dev || address.ip().is_loopback(),
+        base_url: app.options.base_url.clone(),
+        dev,
         cloud: app.cloud_name(),
         user: ctx.user.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -124,7 +132,8 @@ pub async fn start(listen: SocketAddr, mut options: Options, ctx: &Context, dev:
         Arc::clone(&app.store) as Arc<dyn haliotis_engine::Catalog>,
         edges::all(&app),
     )
-    .with_jenkinsfiles(Arc::new(jenkinsfiles::Jenkinsfiles));
+    .with_jenkinsfiles(Arc::new(jenkinsfiles::Jenkinsfiles))
+    .with_access(access);
     triggers::start(&app);
     let (shutdown, stopped) = tokio::sync::oneshot::channel::<()>();
     let task = tokio::spawn(haliotis_server::serve(listener, state, async move {
@@ -132,6 +141,24 @@ pub async fn start(listen: SocketAddr, mut options: Options, ctx: &Context, dev:
     }));
     Address { url: url.clone(), pid: std::process::id() }.write(&app.options.dir)?;
     Ok(Running { app, url, shutdown, task })
+}
+
+/// Who may do what; without dev mode a first start makes an administrator and tells the password, this once.
+async fn access(app: &App, ctx: &Context, dev: bool) -> Result<Access, Failure> {
+    let records = Arc::new(users::StoreRecords(Arc::clone(&app.store)));
+    if dev {
+        return Ok(Access::new(records, None));
+    }
+    match users::first_admin(&app.store).await? {
+        Some((name, Some(password))) => {
+            ctx.good(format!("the first administrator is {name}; the password for the first login, shown this once:"));
+            ctx.say(format!("\n    {password}\n"));
+        }
+        Some((name, None)) => ctx.good(format!("the first administrator is {name}, with the password of the file")),
+        None => {}
+    }
+    let local = users::write_local_token(&app.options.dir)?;
+    Ok(Access::new(records, Some(&local)))
 }
 
 /// For people: which cloud.
@@ -167,6 +194,7 @@ impl Running {
         }
         aborted.abort();
         self.app.close().await;
+        let _ = std::fs::remove_file(users::local_token_file(&self.app.options.dir));
         Address::remove(&self.app.options.dir);
     }
 }

@@ -28,6 +28,7 @@
 
 mod admit;
 mod caller;
+pub(crate) mod login;
 mod need;
 mod routes;
 mod tries;
@@ -45,7 +46,6 @@ use tokio::sync::Semaphore;
 #[expect(unused_imports, reason = "the Jenkins API uses them next")]
 pub(crate) use caller::{CRUMB_HEADER, How};
 pub(crate) use caller::{Caller, current};
-#[expect(unused_imports, reason = "the Jenkins API uses it next")]
 pub(crate) use need::Asked;
 pub use need::{Need, NeedRow};
 pub use routes::Listed;

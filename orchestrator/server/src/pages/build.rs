@@ -158,7 +158,7 @@ async fn build_page(state: &AppState, id: BuildId) -> Result<BuildPage, Failed> 
         outputs: outputs(&view),
         artifacts: artifacts.into_iter().map(|artifact| artifact_row(id, artifact)).collect(),
         lines: view.lines.iter().map(|(at, line)| (clock(*at), line.clone())).collect(),
-        user: state.config.user.clone(),
+        user: crate::access::current().name,
     })
 }
 

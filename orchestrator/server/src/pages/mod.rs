@@ -77,7 +77,7 @@ impl Page {
             known: caller.known(),
             admin: caller.may(Permission::Administer, Object::System),
             cloud: cloud(&config.cloud),
-            user: if config.dev { config.user.clone() } else { caller.name },
+            user: caller.name,
             version: config.version.clone(),
             urls: &URLS,
         }

@@ -110,7 +110,7 @@ async fn group_page(state: &AppState, name: String) -> Result<GroupPage, Failed>
         columns,
         decide_url: format!("{}/decide", group_url(&name)),
         page: Page::new(state, "models", name.clone()).live("/events"),
-        user: state.config.user.clone(),
+        user: crate::access::current().name,
         name,
     })
 }
