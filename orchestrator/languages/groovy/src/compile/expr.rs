@@ -18,15 +18,14 @@ use crate::value::Value;
 impl<'a> Compiler<'a> {
     /// Evaluates for its effects.
     pub(super) fn discard(&mut self, expr: &'a Expr) -> Done {
-        if let ExprKind::IncDec { op, target, .. } = &expr.kind {
-            if let Some(Found::Slot(local)) = target.as_name().and_then(|name| self.find(name)) {
-                if !self.func().boxed.contains(&local.slot) {
-                    let by = if *op == IncDec::Increment { 1 } else { -1 };
-                    self.at = expr.span.start;
-                    self.emit(Op::Bump(local.slot, by));
-                    return Ok(());
-                }
-            }
+        if let ExprKind::IncDec { op, target, .. } = &expr.kind
+            && let Some(Found::Slot(local)) = target.as_name().and_then(|name| self.find(name))
+            && !self.func().boxed.contains(&local.slot)
+        {
+            let by = if *op == IncDec::Increment { 1 } else { -1 };
+            self.at = expr.span.start;
+            self.emit(Op::Bump(local.slot, by));
+            return Ok(());
         }
         self.expr(expr)?;
         self.emit(Op::Pop);
@@ -308,10 +307,10 @@ impl<'a> Compiler<'a> {
                 return Ok(());
             }
         }
-        if let (ExprKind::Type(_), MemberName::Fixed(name)) = (&object.kind, &member.name) {
-            if &**name == "class" {
-                return self.expr(object);
-            }
+        if let (ExprKind::Type(_), MemberName::Fixed(name)) = (&object.kind, &member.name)
+            && &**name == "class"
+        {
+            return self.expr(object);
         }
         let mut flags = if attribute { flag::ATTRIBUTE } else { 0 };
         match object.kind {

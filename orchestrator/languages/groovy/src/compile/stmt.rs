@@ -306,13 +306,13 @@ impl<'a> Compiler<'a> {
 
     /// Evaluates a condition; answers the jump that is taken if it does not hold.
     pub(super) fn unless(&mut self, condition: &'a Expr) -> Result<usize, CompileError> {
-        if let ExprKind::Binary { op: haliotis_groovy_syntax::ast::BinaryOp::Less, left, right } = &condition.kind {
-            if !self.func().noting {
-                self.expr(left)?;
-                self.expr(right)?;
-                self.at = condition.span.start;
-                return Ok(self.emit(Op::JumpUnlessLess(0)));
-            }
+        if let ExprKind::Binary { op: haliotis_groovy_syntax::ast::BinaryOp::Less, left, right } = &condition.kind
+            && !self.func().noting
+        {
+            self.expr(left)?;
+            self.expr(right)?;
+            self.at = condition.span.start;
+            return Ok(self.emit(Op::JumpUnlessLess(0)));
         }
         self.expr(condition)?;
         Ok(self.emit(Op::JumpUnless(0)))

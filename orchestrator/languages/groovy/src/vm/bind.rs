@@ -92,12 +92,14 @@ impl Vm {
             return Ok(Some((args, given)));
         }
         let closure = &*code.name == "doCall";
-        if closure && params.len() > 1 && args.len() == 1 {
-            if let Some(Value::List(list)) = args.first() {
-                let items = list.items.borrow().clone();
-                if self.distance(code, &items)?.is_some() {
-                    args = items;
-                }
+        if closure
+            && params.len() > 1
+            && args.len() == 1
+            && let Some(Value::List(list)) = args.first()
+        {
+            let items = list.items.borrow().clone();
+            if self.distance(code, &items)?.is_some() {
+                args = items;
             }
         }
         if self.distance(code, &args)?.is_none() {
@@ -123,12 +125,11 @@ impl Vm {
         let Some(last) = code.params.last().filter(|param| param.varargs) else { return Ok(()) };
         let fixed = code.params.len() - 1;
         let ty = self.resolve(code, last.ty)?;
-        if args.len() == code.params.len() {
-            if let Some(arg) = args.last() {
-                if self.cost(arg, &ty).is_some() {
-                    return Ok(());
-                }
-            }
+        if args.len() == code.params.len()
+            && let Some(arg) = args.last()
+            && self.cost(arg, &ty).is_some()
+        {
+            return Ok(());
         }
         if args.len() < fixed || (args.len() == fixed && last.default) {
             return Ok(());

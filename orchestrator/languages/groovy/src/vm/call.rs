@@ -76,10 +76,10 @@ impl Vm {
 
     /// `name(args)` without a receiver.
     fn call_name(&mut self, context: &Context, name: &str, args: Vec<Value>) -> Result<Called, Raise> {
-        if let Some(closure) = &context.closure {
-            if !context.code.hidden {
-                return self.call_in_closure(closure, context, name, args);
-            }
+        if let Some(closure) = &context.closure
+            && !context.code.hidden
+        {
+            return self.call_in_closure(closure, context, name, args);
         }
         if let Some(called) = self.try_implicit(context, &context.this, name, &args)? {
             return Ok(called);
@@ -143,16 +143,16 @@ impl Vm {
 
     fn try_static_import(&mut self, code: &Rc<Code>, name: &str, args: &[Value]) -> Tried {
         let unit = code.unit.clone();
-        if let Some((owner, member)) = unit.statics.get(name) {
-            if let Some(class) = self.class_named(owner, &unit) {
-                return self.try_call(&class, member, args);
-            }
+        if let Some((owner, member)) = unit.statics.get(name)
+            && let Some(class) = self.class_named(owner, &unit)
+        {
+            return self.try_call(&class, member, args);
         }
         for owner in &unit.static_stars {
-            if let Some(class) = self.class_named(owner, &unit) {
-                if let Some(called) = self.try_call(&class, name, args)? {
-                    return Ok(Some(called));
-                }
+            if let Some(class) = self.class_named(owner, &unit)
+                && let Some(called) = self.try_call(&class, name, args)?
+            {
+                return Ok(Some(called));
             }
         }
         Ok(None)
@@ -228,32 +228,32 @@ impl Vm {
 
     /// A method that the receiver has.
     pub(crate) fn try_call(&mut self, receiver: &Value, name: &str, args: &[Value]) -> Tried {
-        if !self.categories.is_empty() {
-            if let Some(called) = self.try_categories(receiver, name, args)? {
-                return Ok(Some(called));
-            }
+        if !self.categories.is_empty()
+            && let Some(called) = self.try_categories(receiver, name, args)?
+        {
+            return Ok(Some(called));
         }
         match receiver {
             Value::Object(object) => {
                 let ClassRef::User(class) = object.class.clone() else { return self.try_library(receiver, name, args) };
-                if let Some(held) = self.raw_field(receiver, "$proxy") {
-                    if let Some(called) = self.try_stand_in(&held, name, args)? {
-                        return Ok(Some(called));
-                    }
+                if let Some(held) = self.raw_field(receiver, "$proxy")
+                    && let Some(called) = self.try_stand_in(&held, name, args)?
+                {
+                    return Ok(Some(called));
                 }
                 let methods = class.find(name);
-                if !methods.is_empty() {
-                    if let Some(called) = self.try_methods(&methods, receiver, args)? {
-                        return Ok(Some(called));
-                    }
+                if !methods.is_empty()
+                    && let Some(called) = self.try_methods(&methods, receiver, args)?
+                {
+                    return Ok(Some(called));
                 }
                 if let Some(called) = self.try_generated(receiver, &class, name, args)? {
                     return Ok(Some(called));
                 }
-                if let Some(held) = self.raw_field(receiver, name) {
-                    if let Some(called) = self.try_callable(&held, args)? {
-                        return Ok(Some(called));
-                    }
+                if let Some(held) = self.raw_field(receiver, name)
+                    && let Some(called) = self.try_callable(&held, args)?
+                {
+                    return Ok(Some(called));
                 }
                 if class.script || object.binding.is_some() {
                     return self.try_script(receiver, name, args);
@@ -318,10 +318,10 @@ impl Vm {
 
     /// The binding's closures, and the host before library methods of the same name (`sleep` is a step).
     fn try_script(&mut self, receiver: &Value, name: &str, args: &[Value]) -> Tried {
-        if let Some(held) = self.binding_value(receiver, name) {
-            if let Some(called) = self.try_callable(&held, args)? {
-                return Ok(Some(called));
-            }
+        if let Some(held) = self.binding_value(receiver, name)
+            && let Some(called) = self.try_callable(&held, args)?
+        {
+            return Ok(Some(called));
         }
         if let ("evaluate", [source]) = (name, args) {
             let source = self.str_arg(source)?;
@@ -355,10 +355,10 @@ impl Vm {
             }
             _ => return Ok(None),
         };
-        if class.script {
-            if let Some(called) = self.ask_host(name, args)? {
-                return Ok(Some(called));
-            }
+        if class.script
+            && let Some(called) = self.ask_host(name, args)?
+        {
+            return Ok(Some(called));
         }
         for handler in ["methodMissing", "invokeMethod"] {
             let methods = class.find(handler);
@@ -427,23 +427,23 @@ impl Vm {
                 self.init_class(class)?;
                 let mut methods = class.find(name);
                 methods.retain(|method| method.is_static);
-                if !methods.is_empty() {
-                    if let Some(called) = self.try_methods(&methods, receiver, args)? {
-                        return Ok(Some(called));
-                    }
+                if !methods.is_empty()
+                    && let Some(called) = self.try_methods(&methods, receiver, args)?
+                {
+                    return Ok(Some(called));
                 }
                 if let Some(called) = self.try_generated_static(class, name, args)? {
                     return Ok(Some(called));
                 }
-                if let Some(held) = self.static_field(class, name) {
-                    if let Some(called) = self.try_callable(&held, args)? {
-                        return Ok(Some(called));
-                    }
+                if let Some(held) = self.static_field(class, name)
+                    && let Some(called) = self.try_callable(&held, args)?
+                {
+                    return Ok(Some(called));
                 }
-                if let ClassRef::Builtin(above) = class.builtin_super() {
-                    if let Some(value) = self.library_static(above, name, args)? {
-                        return Ok(Some(Called::Value(value)));
-                    }
+                if let ClassRef::Builtin(above) = class.builtin_super()
+                    && let Some(value) = self.library_static(above, name, args)?
+                {
+                    return Ok(Some(Called::Value(value)));
                 }
             }
             ClassRef::Builtin(class) => {
@@ -518,10 +518,10 @@ impl Vm {
             if method.is_abstract {
                 continue;
             }
-            if let Some(distance) = self.distance(&method.code, args)? {
-                if best.is_none_or(|(least, _)| distance < least) {
-                    best = Some((distance, at));
-                }
+            if let Some(distance) = self.distance(&method.code, args)?
+                && best.is_none_or(|(least, _)| distance < least)
+            {
+                best = Some((distance, at));
             }
         }
         let Some(method) = best.and_then(|(_, at)| methods.get(at)) else { return Ok(None) };
@@ -559,10 +559,10 @@ impl Vm {
             if let Some(called) = self.try_methods(&methods, &context.this, &args)? {
                 return Ok(called);
             }
-            if let Some(above) = class.user_super() {
-                if let Some(called) = self.try_generated(&context.this, &above, name, &args)? {
-                    return Ok(called);
-                }
+            if let Some(above) = class.user_super()
+                && let Some(called) = self.try_generated(&context.this, &above, name, &args)?
+            {
+                return Ok(called);
             }
         }
         if let Some(value) = self.plain_method(&context.this, name, &args)? {

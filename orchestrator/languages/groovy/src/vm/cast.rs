@@ -118,12 +118,13 @@ impl Vm {
         if let Some(result) = self.cast_collection(&value, wanted)? {
             return Ok(result);
         }
-        if let Value::List(list) = &value {
-            if self.types.get(wanted).new.is_some() && !self.types.get(wanted).interface {
-                let args = list.items.borrow().clone();
-                if let Some(made) = self.library_new(wanted, &args)? {
-                    return Ok(made);
-                }
+        if let Value::List(list) = &value
+            && self.types.get(wanted).new.is_some()
+            && !self.types.get(wanted).interface
+        {
+            let args = list.items.borrow().clone();
+            if let Some(made) = self.library_new(wanted, &args)? {
+                return Ok(made);
             }
         }
         let name = self.types.get(wanted).name;
@@ -229,10 +230,10 @@ impl Vm {
         if value.is_null() {
             return Ok(Called::Value(value));
         }
-        if let (Value::Object(_), Ty::Class(class)) = (&value, ty) {
-            if self.has_own(&value, "asType") {
-                return self.invoke(&value, "asType", vec![Value::Class(class.clone())]);
-            }
+        if let (Value::Object(_), Ty::Class(class)) = (&value, ty)
+            && self.has_own(&value, "asType")
+        {
+            return self.invoke(&value, "asType", vec![Value::Class(class.clone())]);
         }
         if let (Value::Str(_) | Value::GStr(_), Ty::Class(ClassRef::Builtin(wanted))) = (&value, ty) {
             let name = match *wanted {
@@ -251,15 +252,17 @@ impl Vm {
                 return self.invoke(&value, name, Vec::new());
             }
         }
-        if let (Value::Map(_) | Value::Closure(_), Ty::Class(ClassRef::User(class))) = (&value, ty) {
-            if class.kind == Kind::Class && !class.script {
-                return self.map_as_class(&value, &class.clone()).map(Called::Value);
-            }
+        if let (Value::Map(_) | Value::Closure(_), Ty::Class(ClassRef::User(class))) = (&value, ty)
+            && class.kind == Kind::Class
+            && !class.script
+        {
+            return self.map_as_class(&value, &class.clone()).map(Called::Value);
         }
-        if let (Value::Object(_), Ty::Class(ClassRef::User(class))) = (&value, ty) {
-            if class.kind == Kind::Trait && !self.is_a(&value, &ClassRef::User(class.clone())) {
-                return self.with_trait(value, &class.clone()).map(Called::Value);
-            }
+        if let (Value::Object(_), Ty::Class(ClassRef::User(class))) = (&value, ty)
+            && class.kind == Kind::Trait
+            && !self.is_a(&value, &ClassRef::User(class.clone()))
+        {
+            return self.with_trait(value, &class.clone()).map(Called::Value);
         }
         self.cast(value, ty, false).map(Called::Value)
     }

@@ -25,13 +25,13 @@ impl Vm {
             extra.push((Rc::from("$name"), name));
             extra.push((Rc::from("$ordinal"), ordinal));
         }
-        if site.dynamic {
-            if let Some(Value::List(list)) = stack.pop() {
-                let pairs = list.items.borrow().clone();
-                let mut pairs = pairs.into_iter();
-                while let (Some(Value::Str(name)), Some(cell)) = (pairs.next(), pairs.next()) {
-                    extra.push((name, cell));
-                }
+        if site.dynamic
+            && let Some(Value::List(list)) = stack.pop()
+        {
+            let pairs = list.items.borrow().clone();
+            let mut pairs = pairs.into_iter();
+            while let (Some(Value::Str(name)), Some(cell)) = (pairs.next(), pairs.next()) {
+                extra.push((name, cell));
             }
         }
         if site.spread {
@@ -209,22 +209,22 @@ impl Vm {
         value: Value,
         args: Vec<Value>,
     ) -> Result<Called, Raise> {
-        if let [Value::Map(named)] = args.as_slice() {
-            if let Some(called) = self.run_constructor(constructors, &value, &[], Then::Discard)? {
-                self.finish_nested(called)?;
-                for (key, item) in self.entries(named) {
-                    let name = self.text(&key)?;
-                    if class.generated.immutable {
-                        if !self.set_raw(&value, &name, &item)? {
-                            return Err(self.missing_property(&value, &name));
-                        }
-                        continue;
+        if let [Value::Map(named)] = args.as_slice()
+            && let Some(called) = self.run_constructor(constructors, &value, &[], Then::Discard)?
+        {
+            self.finish_nested(called)?;
+            for (key, item) in self.entries(named) {
+                let name = self.text(&key)?;
+                if class.generated.immutable {
+                    if !self.set_raw(&value, &name, &item)? {
+                        return Err(self.missing_property(&value, &name));
                     }
-                    let called = self.set_property(&value, &name, item)?;
-                    self.finish_nested(called)?;
+                    continue;
                 }
-                return Ok(Called::Value(value));
+                let called = self.set_property(&value, &name, item)?;
+                self.finish_nested(called)?;
             }
+            return Ok(Called::Value(value));
         }
         if class.generated.tuple && !args.is_empty() {
             let names: Vec<Rc<str>> = class
@@ -234,14 +234,14 @@ impl Vm {
                 .filter(|field| !field.is_static && field.property)
                 .map(|field| field.name.clone())
                 .collect();
-            if args.len() <= names.len() {
-                if let Some(called) = self.run_constructor(constructors, &value, &[], Then::Discard)? {
-                    self.finish_nested(called)?;
-                    for (name, item) in names.iter().zip(args) {
-                        self.set_raw(&value, name, &item)?;
-                    }
-                    return Ok(Called::Value(value));
+            if args.len() <= names.len()
+                && let Some(called) = self.run_constructor(constructors, &value, &[], Then::Discard)?
+            {
+                self.finish_nested(called)?;
+                for (name, item) in names.iter().zip(args) {
+                    self.set_raw(&value, name, &item)?;
                 }
+                return Ok(Called::Value(value));
             }
         }
         let text = format!("Could not find matching constructor for: {}({})", class.name, self.type_list(&args));
@@ -253,11 +253,11 @@ impl Vm {
         let Some(class) = context.class.clone() else { return Ok(Called::Value(Value::Null)) };
         let target = if kind == CallKind::ThisInit { Some(class.clone()) } else { class.user_super() };
         let Some(target) = target else {
-            if self.is_a_throwable(&class) {
-                if let Some((message, cause)) = self.exception_arguments(&args)? {
-                    self.set_raw(&context.this, "message", &message)?;
-                    self.set_raw(&context.this, "cause", &cause)?;
-                }
+            if self.is_a_throwable(&class)
+                && let Some((message, cause)) = self.exception_arguments(&args)?
+            {
+                self.set_raw(&context.this, "message", &message)?;
+                self.set_raw(&context.this, "cause", &cause)?;
             }
             return Ok(Called::Value(Value::Null));
         };

@@ -107,10 +107,10 @@ impl Vm {
     }
 
     fn lists_equal(&mut self, a: &Value, b: &Value) -> Result<bool, Raise> {
-        if let (Value::List(x), Value::List(y)) = (a, b) {
-            if x.items.borrow().len() != y.items.borrow().len() {
-                return Ok(false);
-            }
+        if let (Value::List(x), Value::List(y)) = (a, b)
+            && x.items.borrow().len() != y.items.borrow().len()
+        {
+            return Ok(false);
         }
         let (a, b) = (self.elements(a)?, self.elements(b)?);
         if a.len() != b.len() {
@@ -137,7 +137,7 @@ impl Vm {
             (_, Value::Null) => return Ok(Ordering::Greater),
             (Value::Str(x), Value::Str(y)) => return Ok(java_order(x, y)),
             (Value::Str(_) | Value::GStr(_), Value::Str(_) | Value::GStr(_)) => {
-                return Ok(java_order(&*self.text(a)?, &*self.text(b)?));
+                return Ok(java_order(&self.text(a)?, &self.text(b)?));
             }
             (Value::Bool(x), Value::Bool(y)) => return Ok(x.cmp(y)),
             (Value::Char(x), Value::Char(y)) => return Ok(x.cmp(y)),

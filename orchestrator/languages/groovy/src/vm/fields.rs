@@ -160,10 +160,10 @@ impl Vm {
             }
             return Ok(());
         }
-        if !self.set_raw(&context.this, name, &value)? {
-            if let Value::Object(object) = &context.this {
-                object.fields.borrow_mut().push((Rc::from(name), value));
-            }
+        if !self.set_raw(&context.this, name, &value)?
+            && let Value::Object(object) = &context.this
+        {
+            object.fields.borrow_mut().push((Rc::from(name), value));
         }
         Ok(())
     }

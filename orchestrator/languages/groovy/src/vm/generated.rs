@@ -209,10 +209,10 @@ impl Vm {
 
     /// `toString()` that the class did not write: `@ToString`, an exception's, an enum's, `Foo@1`.
     pub(crate) fn object_text(&mut self, this: &Value) -> Result<Rc<str>, Raise> {
-        if let Some(class) = self.user_class(this) {
-            if let Some(above) = class.lineage().into_iter().find(|above| above.generated.to_string) {
-                return self.tuple_text(this, &above);
-            }
+        if let Some(class) = self.user_class(this)
+            && let Some(above) = class.lineage().into_iter().find(|above| above.generated.to_string)
+        {
+            return self.tuple_text(this, &above);
         }
         if self.is_throwable(this) {
             return self.throwable_text(this);
@@ -249,10 +249,10 @@ impl Vm {
             let text = if value.same(this) { Rc::from("(this)") } else { self.deeper(|vm| vm.text(&value))? };
             parts.push(if class.generated.include_names { format!("{name}:{text}") } else { text.to_string() });
         }
-        if class.generated.include_super {
-            if let Some(above) = class.user_super().filter(|above| above.generated.to_string) {
-                parts.push(format!("super:{}", self.tuple_text(this, &above)?));
-            }
+        if class.generated.include_super
+            && let Some(above) = class.user_super().filter(|above| above.generated.to_string)
+        {
+            parts.push(format!("super:{}", self.tuple_text(this, &above)?));
         }
         let name = if class.generated.no_package { class.name.rsplit('.').next().unwrap_or("") } else { &class.name };
         Ok(Rc::from(format!("{name}({})", parts.join(", "))))
@@ -262,11 +262,11 @@ impl Vm {
     pub(crate) fn object_equals(&mut self, a: &Value, b: &Value) -> Result<bool, Raise> {
         let Some(class) = self.user_class(a) else { return Ok(a.same(b)) };
         let equals = class.find("equals");
-        if !equals.is_empty() {
-            if let Some(called) = self.try_methods(&equals, a, std::slice::from_ref(b))? {
-                let value = self.finish_nested(called)?;
-                return self.truth(&value);
-            }
+        if !equals.is_empty()
+            && let Some(called) = self.try_methods(&equals, a, std::slice::from_ref(b))?
+        {
+            let value = self.finish_nested(called)?;
+            return self.truth(&value);
         }
         if let Some(above) = class.lineage().into_iter().find(|above| above.generated.equals) {
             if !matches!((a, b), (Value::Object(x), Value::Object(y)) if x.class == y.class) {
@@ -290,11 +290,11 @@ impl Vm {
         let own = i32::try_from(object.id).unwrap_or(0);
         let Some(class) = self.user_class(this) else { return Ok(own) };
         let methods = class.find("hashCode");
-        if !methods.is_empty() {
-            if let Some(called) = self.try_methods(&methods, this, &[])? {
-                let value = self.finish_nested(called)?;
-                return Ok(crate::number::to_i32(&value).unwrap_or(0));
-            }
+        if !methods.is_empty()
+            && let Some(called) = self.try_methods(&methods, this, &[])?
+        {
+            let value = self.finish_nested(called)?;
+            return Ok(crate::number::to_i32(&value).unwrap_or(0));
         }
         if let Some(above) = class.lineage().into_iter().find(|above| above.generated.equals) {
             let mut hash = 7i32;
@@ -316,12 +316,12 @@ impl Vm {
             let answer = self.call_method(a, "compareTo", std::slice::from_ref(b))?;
             return Ok(crate::number::to_i32(&answer).unwrap_or(0).cmp(&0));
         }
-        if let (Some(x), Some(y)) = (self.enum_class(a), self.enum_class(b)) {
-            if Rc::ptr_eq(&x, &y) {
-                let number =
-                    |vm: &Vm, value: &Value| vm.raw_field(value, "$ordinal").and_then(|at| at.as_i64()).unwrap_or(0);
-                return Ok(number(self, a).cmp(&number(self, b)));
-            }
+        if let (Some(x), Some(y)) = (self.enum_class(a), self.enum_class(b))
+            && Rc::ptr_eq(&x, &y)
+        {
+            let number =
+                |vm: &Vm, value: &Value| vm.raw_field(value, "$ordinal").and_then(|at| at.as_i64()).unwrap_or(0);
+            return Ok(number(self, a).cmp(&number(self, b)));
         }
         if let Some(above) =
             self.user_class(a).and_then(|class| class.lineage().into_iter().find(|above| above.generated.sortable))

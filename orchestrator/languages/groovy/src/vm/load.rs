@@ -387,10 +387,10 @@ impl Vm {
 
     /// A class by the name that a source uses.
     pub(crate) fn class_named(&mut self, name: &str, unit: &Unit) -> Option<Value> {
-        if let Some(full) = unit.classes.get(name) {
-            if let Some(class) = self.classes.get(full) {
-                return Some(Value::Class(ClassRef::User(class.clone())));
-            }
+        if let Some(full) = unit.classes.get(name)
+            && let Some(class) = self.classes.get(full)
+        {
+            return Some(Value::Class(ClassRef::User(class.clone())));
         }
         let (first, rest) = name.split_once('.').map_or((name, None), |(first, rest)| (first, Some(rest)));
         let found = self.first_named(first, unit);
@@ -416,10 +416,10 @@ impl Vm {
                 self.find_class(&format!("{outer}${inner}"))
             });
         }
-        if let Some(package) = &unit.package {
-            if let Some(class) = self.find_class(&format!("{package}.{name}")) {
-                return Some(class);
-            }
+        if let Some(package) = &unit.package
+            && let Some(class) = self.find_class(&format!("{package}.{name}"))
+        {
+            return Some(class);
         }
         if let Some(class) = self.find_class(name) {
             return Some(class);
@@ -470,10 +470,10 @@ impl Vm {
         }
         let Some(spec) = code.types.get(index as usize) else { return Ok(Ty::Any) };
         let ty = self.resolve_spec(spec, &code.unit)?;
-        if !matches!(ty, Ty::Unknown(_)) {
-            if let Some(place) = code.resolved.borrow_mut().get_mut(index as usize) {
-                *place = Some(ty.clone());
-            }
+        if !matches!(ty, Ty::Unknown(_))
+            && let Some(place) = code.resolved.borrow_mut().get_mut(index as usize)
+        {
+            *place = Some(ty.clone());
         }
         Ok(ty)
     }
@@ -510,11 +510,11 @@ impl Vm {
             Some(class) => Ok(class),
             None => {
                 // The last parts may be properties of the class that the first name: `a.b.C.D`.
-                if let Some((owner, member)) = spec.name.rsplit_once('.') {
-                    if let Some(class) = self.class_named(owner, &code.unit) {
-                        let called = self.get_property(&class, member)?;
-                        return self.finish_nested(called);
-                    }
+                if let Some((owner, member)) = spec.name.rsplit_once('.')
+                    && let Some(class) = self.class_named(owner, &code.unit)
+                {
+                    let called = self.get_property(&class, member)?;
+                    return self.finish_nested(called);
                 }
                 // Groovy reads an unknown `a.b.C` as properties, and misses the first.
                 let first = spec.name.split('.').next().unwrap_or("");

@@ -107,15 +107,15 @@ fn refuse(vm: &mut Vm, _: &Value, _: &[Value]) -> Answer {
 
 /// What `println` prints: characters of a `char[]` as text, all else as Groovy shows it.
 fn shown(vm: &mut Vm, value: &Value) -> Result<String, Raise> {
-    if let Value::List(list) = value {
-        if list.kind == ListKind::Java(id::P_CHAR) {
-            return Ok(list
-                .items
-                .borrow()
-                .iter()
-                .filter_map(|item| if let Value::Char(char) = item { Some(*char) } else { None })
-                .collect());
-        }
+    if let Value::List(list) = value
+        && list.kind == ListKind::Java(id::P_CHAR)
+    {
+        return Ok(list
+            .items
+            .borrow()
+            .iter()
+            .filter_map(|item| if let Value::Char(char) = item { Some(*char) } else { None })
+            .collect());
     }
     Ok(vm.text(value)?.to_string())
 }

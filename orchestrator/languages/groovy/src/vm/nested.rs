@@ -48,23 +48,22 @@ impl Vm {
         if let Value::Object(_) = value {
             if let Some(class) = self.user_class(value) {
                 let methods = class.find("toString");
-                if !methods.is_empty() {
-                    if let Some(called) = self.try_methods(&methods, value, &[])? {
-                        let text = self.finish_nested(called)?;
-                        return match text {
-                            Value::Object(_) => Ok(Rc::from("null")),
-                            other => self.text(&other),
-                        };
-                    }
+                if !methods.is_empty()
+                    && let Some(called) = self.try_methods(&methods, value, &[])?
+                {
+                    let text = self.finish_nested(called)?;
+                    return match text {
+                        Value::Object(_) => Ok(Rc::from("null")),
+                        other => self.text(&other),
+                    };
                 }
-                if let Some(held) = self.raw_field(value, "$proxy") {
-                    if let Value::Map(map) = &held {
-                        if let Some(Value::Closure(closure)) = self.map_get(&map.clone(), &Value::str("toString"))? {
-                            let called = self.call_closure_with(&closure, Vec::new())?;
-                            let text = self.finish_nested(called)?;
-                            return self.text(&text);
-                        }
-                    }
+                if let Some(held) = self.raw_field(value, "$proxy")
+                    && let Value::Map(map) = &held
+                    && let Some(Value::Closure(closure)) = self.map_get(&map.clone(), &Value::str("toString"))?
+                {
+                    let called = self.call_closure_with(&closure, Vec::new())?;
+                    let text = self.finish_nested(called)?;
+                    return self.text(&text);
                 }
             }
             return self.object_text(value);
@@ -73,13 +72,13 @@ impl Vm {
             let class = self.closure_class(closure);
             return Ok(Rc::from(format!("{class}@{:x}", closure.id)));
         }
-        if matches!(value, Value::Native(_)) {
-            if let Some(text) = self.native_method(value, "toString", &[]) {
-                return match text? {
-                    Value::Str(text) => Ok(text),
-                    other => self.text(&other),
-                };
-            }
+        if matches!(value, Value::Native(_))
+            && let Some(text) = self.native_method(value, "toString", &[])
+        {
+            return match text? {
+                Value::Str(text) => Ok(text),
+                other => self.text(&other),
+            };
         }
         Ok(self.plain_text(value))
     }
@@ -134,17 +133,17 @@ impl Vm {
             let iterator = self.iterate(value)?;
             return self.elements(&iterator);
         }
-        if let Value::Class(ClassRef::User(class)) = value {
-            if class.kind == crate::class::Kind::Enum {
-                return self.enum_values(&class.clone());
-            }
+        if let Value::Class(ClassRef::User(class)) = value
+            && class.kind == crate::class::Kind::Enum
+        {
+            return self.enum_values(&class.clone());
         }
-        if let Value::Native(_) = value {
-            if let Some(answer) = self.native_method(value, "iterator", &[]) {
-                let iterator = answer?;
-                if !iterator.same(value) {
-                    return self.elements(&iterator);
-                }
+        if let Value::Native(_) = value
+            && let Some(answer) = self.native_method(value, "iterator", &[])
+        {
+            let iterator = answer?;
+            if !iterator.same(value) {
+                return self.elements(&iterator);
             }
         }
         Ok(vec![value.clone()])

@@ -73,22 +73,22 @@ impl Vm {
         if let Some(called) = self.try_get(this, name)? {
             return Ok(Some(called));
         }
-        if let Some(class) = &context.class {
-            if let Some(value) = self.static_field_init(class, name)? {
-                return Ok(Some(Called::Value(value)));
-            }
+        if let Some(class) = &context.class
+            && let Some(value) = self.static_field_init(class, name)?
+        {
+            return Ok(Some(Called::Value(value)));
         }
         let unit = context.code.unit.clone();
-        if let Some((owner, member)) = unit.statics.get(name) {
-            if let Some(class) = self.class_named(owner, &unit) {
-                return self.try_get(&class, member);
-            }
+        if let Some((owner, member)) = unit.statics.get(name)
+            && let Some(class) = self.class_named(owner, &unit)
+        {
+            return self.try_get(&class, member);
         }
         for owner in &unit.static_stars {
-            if let Some(class) = self.class_named(owner, &unit) {
-                if let Some(called) = self.try_get(&class, name)? {
-                    return Ok(Some(called));
-                }
+            if let Some(class) = self.class_named(owner, &unit)
+                && let Some(called) = self.try_get(&class, name)?
+            {
+                return Ok(Some(called));
             }
         }
         let mut at = this.clone();
@@ -119,12 +119,11 @@ impl Vm {
             None => targets.push(context.this.clone()),
         }
         for target in &targets {
-            if target.same(&context.this) {
-                if self.set_raw(target, name, &value)?
-                    || self.set_static_around(target, context.class.as_ref(), name, &value)?
-                {
-                    return Ok(Called::Value(value));
-                }
+            if target.same(&context.this)
+                && (self.set_raw(target, name, &value)?
+                    || self.set_static_around(target, context.class.as_ref(), name, &value)?)
+            {
+                return Ok(Called::Value(value));
             }
             if let Some(called) = self.try_set(target, name, &value)? {
                 return Ok(called);
@@ -141,11 +140,11 @@ impl Vm {
             }
         }
         for target in &targets {
-            if let Value::Object(object) = target {
-                if let Some(binding) = object.binding.clone() {
-                    self.map_put(&binding, Value::str(name), value.clone())?;
-                    return Ok(Called::Value(value));
-                }
+            if let Value::Object(object) = target
+                && let Some(binding) = object.binding.clone()
+            {
+                self.map_put(&binding, Value::str(name), value.clone())?;
+                return Ok(Called::Value(value));
             }
         }
         let blamed = targets.into_iter().next().unwrap_or_else(|| context.this.clone());
@@ -164,10 +163,10 @@ impl Vm {
             if let Some(value) = self.raw_field(object, name) {
                 return Ok(Called::Value(value));
             }
-            if let Value::Class(ClassRef::User(class)) = object {
-                if let Some(value) = self.static_field_init(&class.clone(), name)? {
-                    return Ok(Called::Value(value));
-                }
+            if let Value::Class(ClassRef::User(class)) = object
+                && let Some(value) = self.static_field_init(&class.clone(), name)?
+            {
+                return Ok(Called::Value(value));
             }
             if !matches!(object, Value::Null) && name.starts_with("val$") {
                 return Ok(Called::Value(Value::Null));
@@ -175,10 +174,10 @@ impl Vm {
             let text = format!("No such field: {name} for class: {}", self.class_name(object));
             return Err(self.throw("groovy.lang.MissingFieldException", text));
         }
-        if flags & flag::THIS != 0 || object.same(&context.this) {
-            if let Some(value) = self.raw_field(object, name) {
-                return Ok(Called::Value(value));
-            }
+        if (flags & flag::THIS != 0 || object.same(&context.this))
+            && let Some(value) = self.raw_field(object, name)
+        {
+            return Ok(Called::Value(value));
         }
         self.get_property(object, name)
     }
@@ -255,18 +254,18 @@ impl Vm {
         }
         match object {
             Value::Object(target) => {
-                if let ClassRef::User(class) = target.class.clone() {
-                    if let Some(called) = self.try_getter(object, &class, name)? {
-                        return Ok(Some(called));
-                    }
+                if let ClassRef::User(class) = target.class.clone()
+                    && let Some(called) = self.try_getter(object, &class, name)?
+                {
+                    return Ok(Some(called));
                 }
                 if let Some(value) = self.raw_field(object, name) {
                     return Ok(Some(Called::Value(value)));
                 }
-                if let Some(class) = self.user_class(object) {
-                    if let Some(value) = self.static_field_init(&class, name)? {
-                        return Ok(Some(Called::Value(value)));
-                    }
+                if let Some(class) = self.user_class(object)
+                    && let Some(value) = self.static_field_init(&class, name)?
+                {
+                    return Ok(Some(Called::Value(value)));
                 }
                 if let Some(binding) = target.binding.clone() {
                     if name == "binding" {
@@ -385,10 +384,10 @@ impl Vm {
     fn try_getter(&mut self, object: &Value, class: &Rc<Class>, name: &str) -> Result<Option<Called>, Raise> {
         for getter in [accessor("get", name), accessor("is", name)] {
             let methods = class.find(&getter);
-            if !methods.is_empty() {
-                if let Some(called) = self.try_methods(&methods, object, &[])? {
-                    return Ok(Some(called));
-                }
+            if !methods.is_empty()
+                && let Some(called) = self.try_methods(&methods, object, &[])?
+            {
+                return Ok(Some(called));
             }
         }
         Ok(None)
@@ -397,10 +396,10 @@ impl Vm {
     /// `getX()` or `isX()` of the library.
     fn try_library_getter(&mut self, object: &Value, name: &str) -> Result<Option<Called>, Raise> {
         for getter in [accessor("get", name), accessor("is", name)] {
-            if self.library_has(object, &getter) {
-                if let Some(called) = self.try_library(object, &getter, &[])? {
-                    return Ok(Some(called));
-                }
+            if self.library_has(object, &getter)
+                && let Some(called) = self.try_library(object, &getter, &[])?
+            {
+                return Ok(Some(called));
             }
         }
         Ok(None)
@@ -499,10 +498,10 @@ impl Vm {
                 let setter = accessor("set", name);
                 if let ClassRef::User(class) = target.class.clone() {
                     let methods = class.find(&setter);
-                    if !methods.is_empty() {
-                        if let Some(called) = self.try_methods(&methods, object, &[value.clone()])? {
-                            return Ok(Some(called));
-                        }
+                    if !methods.is_empty()
+                        && let Some(called) = self.try_methods(&methods, object, std::slice::from_ref(value))?
+                    {
+                        return Ok(Some(called));
                     }
                     if let Some(raise) = self.read_only(&class, name) {
                         return Err(raise);
@@ -519,13 +518,13 @@ impl Vm {
                         return Err(self.throw("groovy.lang.ReadOnlyPropertyException", text));
                     }
                 }
-                self.try_library(object, &setter, &[value.clone()])
+                self.try_library(object, &setter, std::slice::from_ref(value))
             }
             Value::Class(ClassRef::User(class)) => {
                 let class = class.clone();
                 let mut methods = class.find(&accessor("set", name));
                 methods.retain(|method| method.is_static);
-                if let Some(called) = self.try_methods(&methods, object, &[value.clone()])? {
+                if let Some(called) = self.try_methods(&methods, object, std::slice::from_ref(value))? {
                     return Ok(Some(called));
                 }
                 self.init_class(&class)?;
@@ -575,7 +574,7 @@ impl Vm {
             }
             _ => {
                 let setter = accessor("set", name);
-                if let Some(called) = self.try_library(object, &setter, &[value.clone()])? {
+                if let Some(called) = self.try_library(object, &setter, std::slice::from_ref(value))? {
                     return Ok(Some(called));
                 }
                 if self.library_has(object, &accessor("get", name)) {
@@ -630,10 +629,10 @@ impl Vm {
             (_, Value::Str(name)) if !matches!(object, Value::Str(_) | Value::GStr(_)) => {
                 let name = name.clone();
                 // Groovy's own `getAt(Object, String)` is nearer than a script's `getAt` that takes anything.
-                if !self.takes_anything(object, "getAt")? {
-                    if let Some(called) = self.try_call(object, "getAt", std::slice::from_ref(&index))? {
-                        return Ok(called);
-                    }
+                if !self.takes_anything(object, "getAt")?
+                    && let Some(called) = self.try_call(object, "getAt", std::slice::from_ref(&index))?
+                {
+                    return Ok(called);
                 }
                 self.get_property(object, &name)
             }
@@ -669,10 +668,10 @@ impl Vm {
             (Value::List(_), _) => self.invoke(object, "putAt", vec![index, value]),
             (_, Value::Str(name)) => {
                 let name = name.clone();
-                if !self.takes_anything(object, "putAt")? {
-                    if let Some(called) = self.try_call(object, "putAt", &[index.clone(), value.clone()])? {
-                        return Ok(called);
-                    }
+                if !self.takes_anything(object, "putAt")?
+                    && let Some(called) = self.try_call(object, "putAt", &[index.clone(), value.clone()])?
+                {
+                    return Ok(called);
                 }
                 self.set_property(object, &name, value)
             }

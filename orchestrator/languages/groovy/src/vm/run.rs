@@ -31,10 +31,10 @@ enum Flow {
 impl Vm {
     /// Runs a thread until it is done, throws, waits or has used `slice` instructions.
     pub fn run(&mut self, thread: &mut Thread, slice: u64) -> Outcome {
-        if let Some(start) = thread.start.take() {
-            if let Err(raise) = self.enter(thread, *start) {
-                return self.over(raise);
-            }
+        if let Some(start) = thread.start.take()
+            && let Err(raise) = self.enter(thread, *start)
+        {
+            return self.over(raise);
         }
         if let Some(first) = thread.first.take() {
             match self.settle(thread, first) {
@@ -526,10 +526,8 @@ impl Vm {
                 let value = self.unpack(&list, &at)?;
                 thread.stack.push(value);
             }
-            Op::IfGiven(param, to) => {
-                if frame.given & (1u64 << param.min(63)) != 0 {
-                    frame.pc = to as usize;
-                }
+            Op::IfGiven(param, to) if frame.given & (1u64 << param.min(63)) != 0 => {
+                frame.pc = to as usize;
             }
             Op::AssertBegin => frame.notes.push(Vec::new()),
             Op::Note(column) => {

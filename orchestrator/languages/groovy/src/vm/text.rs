@@ -185,16 +185,16 @@ impl Vm {
         }
         let (first, last) = if range.reverse { (&range.to, &range.from) } else { (&range.from, &range.to) };
         let (first, mut last) = (first.clone(), last.clone());
-        if range.exclusive {
-            if let Value::Int(number) = last {
-                last = Value::Int(if range.empty {
-                    number
-                } else if range.reverse {
-                    number - 1
-                } else {
-                    number + 1
-                });
-            }
+        if range.exclusive
+            && let Value::Int(number) = last
+        {
+            last = Value::Int(if range.empty {
+                number
+            } else if range.reverse {
+                number - 1
+            } else {
+                number + 1
+            });
         }
         self.write(out, &first, quoted)?;
         out.push_str(if range.exclusive { "..<" } else { ".." });
