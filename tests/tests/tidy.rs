@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("jenkinsfile", &["flow", "groovy", "groovy-syntax", "model"]),
     ("groovy", &["groovy-syntax"]),
     ("groovy-syntax", &[]),
+    ("groovy-syntax-fuzz", &["groovy-syntax"]),
     ("jobdsl", &["groovy", "groovy-syntax"]),
     ("plugin-api", &["model"]),
     ("plugin-builtin", &["plugin-api", "model"]),

@@ -26,7 +26,7 @@ fn each_construct_meets_groovys_verdict() {
             (Err(errors), Some(message)) => {
                 refused += 1;
                 let ours = errors.first().unwrap().to_string();
-                same_message += usize::from(ours == message || format!("{ours};") == message);
+                same_message += usize::from(ours == message.replace("; @", " @"));
             }
             (Ok(_), Some(message)) => wrong.push(format!("accepted, Groovy says {message}\n{source}")),
             (Err(errors), None) => wrong.push(format!("refused: {}\n{source}", errors.first().unwrap())),
@@ -35,7 +35,7 @@ fn each_construct_meets_groovys_verdict() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n----\n"));
     assert!(refused > 50, "{refused} cases");
     // The words and the place are Groovy's too, in most.
-    assert!(same_message * 2 >= refused, "{same_message} of {refused} messages are Groovy's");
+    assert!(same_message * 5 >= refused * 3, "{same_message} of {refused} messages are Groovy's");
 }
 
 #[test]

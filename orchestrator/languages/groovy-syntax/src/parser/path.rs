@@ -192,6 +192,10 @@ impl Parser<'_> {
 
     fn command_argument_starts(&self) -> bool {
         let kind = self.kind();
+        // `a !in b` is a habit of later Groovys; the error is at the `!`.
+        if kind == T::Not && matches!(self.ahead(1), T::In | T::Instanceof) {
+            return false;
+        }
         // `*` multiplies; a sign adds; brackets were taken by the path.
         Self::operand_starts(kind) || (kind.is_keyword() && self.ahead(1) == T::Colon)
     }

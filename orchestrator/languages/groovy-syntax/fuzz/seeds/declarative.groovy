@@ -1,0 +1,2 @@
+pipeline { agent any; stages { stage("a") { steps { sh """x ${y}
+ z""" } } } }
