@@ -1,7 +1,8 @@
 //! Statics of `Collections` and `Arrays`.
 
 use super::arguments::{amount, count, int, string, yes};
-use super::collection::{frozen_set, merge_sort, position};
+use super::arrangement::merge_sort;
+use super::collection::{frozen_set, position};
 use super::list::{swap, writable};
 use super::{Answer, Declared, Extension, MANY, Static, function};
 use crate::value::{ListKind, MapKind, Value};

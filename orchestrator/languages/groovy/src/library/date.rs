@@ -521,7 +521,7 @@ fn calendar_change(vm: &mut Vm, this: &Value, args: &[Value], add: bool) -> Answ
     let place = match field {
         1 => 0,
         2 => 1,
-        5 | 6 | 7 => 2,
+        5..=7 => 2,
         10 | 11 => 3,
         12 => 4,
         13 => 5,

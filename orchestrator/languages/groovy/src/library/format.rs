@@ -111,13 +111,12 @@ fn parse(from: &str) -> Option<Spec<'_>> {
         conversion: ' ',
     };
     let mut ahead = at;
-    if bytes.get(ahead) != Some(&b'0') {
-        if let Some(index) = number(&mut ahead) {
-            if bytes.get(ahead) == Some(&b'$') {
-                spec.index = Some(index);
-                at = ahead + 1;
-            }
-        }
+    if bytes.get(ahead) != Some(&b'0')
+        && let Some(index) = number(&mut ahead)
+        && bytes.get(ahead) == Some(&b'$')
+    {
+        spec.index = Some(index);
+        at = ahead + 1;
     }
     if bytes.get(at) == Some(&b'<') {
         spec.again = true;

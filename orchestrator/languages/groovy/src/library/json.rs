@@ -344,7 +344,7 @@ pub(crate) fn write(vm: &mut Vm, out: &mut String, value: &Value) -> Result<(), 
         Value::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
         Value::Double(number) if !number.is_finite() => return not_json(vm, value),
         Value::Float(number) if !number.is_finite() => return not_json(vm, value),
-        number if number.is_number() => out.push_str(&*vm.text(number)?),
+        number if number.is_number() => out.push_str(&vm.text(number)?),
         Value::Str(_) | Value::GStr(_) | Value::Char(_) => {
             let text = vm.text(value)?;
             quoted(out, &text);

@@ -99,10 +99,10 @@ const METHODS: &[Method] = &[
     method("getAt", 1, 1, get),
     method("get", 2, 2, |vm, this, args| {
         let (map, [key, otherwise]) = (of(this)?, args) else { return Err(Raise::NoMatch) };
-        if let Some(value) = vm.map_get(map, key)? {
-            if !value.is_null() {
-                return Ok(value);
-            }
+        if let Some(value) = vm.map_get(map, key)?
+            && !value.is_null()
+        {
+            return Ok(value);
         }
         vm.map_put(map, key.clone(), otherwise.clone())?;
         Ok(otherwise.clone())
@@ -194,10 +194,10 @@ const METHODS: &[Method] = &[
         let (map, [Value::Map(other)]) = (of(this)?, args) else { return Err(Raise::NoMatch) };
         let out = vm.map(kind(map));
         for (key, value) in vm.entries(map) {
-            if let Some(there) = vm.map_get(other, &key)? {
-                if vm.equals(&value, &there)? {
-                    vm.map_put(&out, key, value)?;
-                }
+            if let Some(there) = vm.map_get(other, &key)?
+                && vm.equals(&value, &there)?
+            {
+                vm.map_put(&out, key, value)?;
             }
         }
         Ok(Value::Map(out))
@@ -243,12 +243,12 @@ const METHODS: &[Method] = &[
     }),
     method("sort", 0, 0, |vm, this, _| {
         let entries = vm.entries(of(this)?);
-        let sorted = super::collection::merge_sort(vm, entries, &mut |vm, a, b| Ok(vm.compare(&a.0, &b.0)?.is_lt()))?;
+        let sorted = super::arrangement::merge_sort(vm, entries, &mut |vm, a, b| Ok(vm.compare(&a.0, &b.0)?.is_lt()))?;
         vm.map_from(sorted)
     }),
     method("toSorted", 0, 0, |vm, this, _| {
         let entries = vm.entries(of(this)?);
-        let sorted = super::collection::merge_sort(vm, entries, &mut |vm, a, b| Ok(vm.compare(&a.1, &b.1)?.is_lt()))?;
+        let sorted = super::arrangement::merge_sort(vm, entries, &mut |vm, a, b| Ok(vm.compare(&a.1, &b.1)?.is_lt()))?;
         vm.map_from(sorted)
     }),
     method("take", 1, 1, |vm, this, args| {

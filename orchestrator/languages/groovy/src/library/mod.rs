@@ -22,6 +22,7 @@ use crate::value::Value;
 use crate::vm::{Raise, Vm};
 
 mod arguments;
+mod arrangement;
 mod builder;
 mod character;
 mod codec;
@@ -37,6 +38,7 @@ mod java_time;
 pub(crate) mod json;
 mod list;
 mod map;
+mod matcher;
 mod math;
 mod numbers;
 mod object;

@@ -44,12 +44,7 @@ pub(super) const EXTENSIONS: &[Extension] = &[
         statics: BIG_STATICS,
         new: Some(|vm, args| parsed(vm, args, convert::parse_big)),
     },
-    Extension {
-        of: "java.lang.Boolean",
-        methods: BOOLEAN,
-        statics: BOOLEAN_STATICS,
-        new: Some(|vm, args| boolean(vm, args)),
-    },
+    Extension { of: "java.lang.Boolean", methods: BOOLEAN, statics: BOOLEAN_STATICS, new: Some(boolean) },
 ];
 
 const NUMBER: &[Method] = &[
@@ -195,7 +190,7 @@ const INTEGER_STATICS: &[Static] = &[
         _ => whole_text(vm, args).map(Value::Int),
     }),
     function("decode", 1, 1, decode),
-    function("toString", 1, 2, |vm, args| radix_text(vm, args)),
+    function("toString", 1, 2, radix_text),
     function("toHexString", 1, 1, |vm, args| string(format!("{:x}", first_int(vm, args)?))),
     function("toBinaryString", 1, 1, |vm, args| string(format!("{:b}", first_int(vm, args)?))),
     function("toOctalString", 1, 1, |vm, args| string(format!("{:o}", first_int(vm, args)?))),
@@ -219,7 +214,7 @@ const LONG_STATICS: &[Static] = &[
         [number] if number.as_i64().is_some() => long(number).map(Value::Long),
         _ => whole_text(vm, args).map(Value::Long),
     }),
-    function("toString", 1, 2, |vm, args| radix_text(vm, args)),
+    function("toString", 1, 2, radix_text),
     function("toHexString", 1, 1, |_, args| string(format!("{:x}", first_long(args)?))),
     function("toBinaryString", 1, 1, |_, args| string(format!("{:b}", first_long(args)?))),
     function("compare", 2, 2, compare),

@@ -8,9 +8,10 @@ use std::rc::Rc;
 
 use fancy_regex::Regex;
 
-use super::arguments::{count, int, string, yes};
+use super::arguments::{int, string, yes};
+use super::matcher::{MATCHER, MATCHER_STATICS};
 use super::regex_syntax::{flag, refusal, translate};
-use super::{Answer, Extension, Method, Static, function, method, text};
+use super::{Answer, Extension, Method, Static, function, method};
 use crate::types::id;
 use crate::value::{ListKind, Value};
 use crate::vm::{Raise, Vm};
@@ -18,11 +19,11 @@ use crate::vm::{Raise, Vm};
 /// A compiled pattern.
 #[derive(Clone)]
 pub(crate) struct Pattern {
-    inner: Rc<Inner>,
+    pub(super) inner: Rc<Inner>,
 }
 
-struct Inner {
-    source: Rc<str>,
+pub(super) struct Inner {
+    pub(super) source: Rc<str>,
     flags: i32,
     find: Regex,
     /// The same, bound to both ends; made when first asked.
@@ -30,17 +31,17 @@ struct Inner {
 }
 
 /// A match: for each group where it stands, in bytes.
-type Groups = Vec<Option<(usize, usize)>>;
+pub(super) type Groups = Vec<Option<(usize, usize)>>;
 
 /// State of a `java.util.regex.Matcher`.
 pub(crate) struct Matcher {
-    pattern: Pattern,
-    text: RefCell<Rc<str>>,
-    found: RefCell<Option<Groups>>,
+    pub(super) pattern: Pattern,
+    pub(super) text: RefCell<Rc<str>>,
+    pub(super) found: RefCell<Option<Groups>>,
     /// Byte from which `find()` goes on.
-    next: RefCell<usize>,
+    pub(super) next: RefCell<usize>,
     /// Byte up to which `appendReplacement` has copied.
-    copied: RefCell<usize>,
+    pub(super) copied: RefCell<usize>,
 }
 
 pub(super) const EXTENSIONS: &[Extension] = &[
@@ -105,11 +106,6 @@ const STATICS: &[Static] = &[
     function("UNIX_LINES", 0, 0, |_, _| Ok(Value::Int(flag::UNIX_LINES))),
 ];
 
-const MATCHER_STATICS: &[Static] = &[function("quoteReplacement", 1, 1, |vm, args| {
-    let [text] = args else { return Err(Raise::NoMatch) };
-    string(vm.str_arg(text)?.replace('\\', "\\\\").replace('$', "\\$"))
-})];
-
 /// The replacement methods of strings that take no closure, and the searches.
 const TEXT: &[Method] = &[
     method("replaceAll", 2, 2, |vm, this, args| replace_text(vm, this, args, false)),
@@ -152,109 +148,6 @@ const TEXT: &[Method] = &[
         let rest = vec![Value::str(text.get(from..).unwrap_or(""))];
         items.push(vm.list(rest));
         Ok(vm.list(items))
-    }),
-];
-
-const MATCHER: &[Method] = &[
-    method("find", 0, 1, |vm, this, args| {
-        let state = this_matcher(this)?;
-        let text = state.text.borrow().clone();
-        if let [from] = args {
-            let from = int(vm, from)?;
-            let byte = usize::try_from(from).ok().and_then(|from| text::byte_of(&text, from));
-            let Some(byte) = byte else {
-                return Err(vm.throw("java.lang.IndexOutOfBoundsException", "Illegal start index"));
-            };
-            state.next.replace(byte);
-        }
-        yes(advance(vm, state)?)
-    }),
-    method("matches", 0, 0, |vm, this, _| {
-        let state = this_matcher(this)?;
-        let text = state.text.borrow().clone();
-        let found = state.pattern.whole(vm, &text)?;
-        remember(state, &text, found.clone());
-        yes(found.is_some())
-    }),
-    method("lookingAt", 0, 0, |vm, this, _| {
-        let state = this_matcher(this)?;
-        let text = state.text.borrow().clone();
-        let found = state.pattern.at(vm, &text, 0)?.filter(|groups| span(groups).0 == 0);
-        remember(state, &text, found.clone());
-        yes(found.is_some())
-    }),
-    method("hitEnd", 0, 0, |_, this, _| {
-        let state = this_matcher(this)?;
-        let end = state.found.borrow().as_ref().map(|groups| span(groups).1);
-        yes(end.is_none_or(|end| end == state.text.borrow().len()))
-    }),
-    method("reset", 0, 1, |vm, this, args| {
-        let state = this_matcher(this)?;
-        if let [text] = args {
-            let text = super::arguments::chars(vm, text)?;
-            state.text.replace(text);
-        }
-        state.found.replace(None);
-        state.next.replace(0);
-        state.copied.replace(0);
-        Ok(this.clone())
-    }),
-    method("group", 0, 1, |vm, this, args| {
-        let state = this_matcher(this)?;
-        let groups = found(vm, state, "No match found")?;
-        let at = group_index(vm, state, args.first(), &groups)?;
-        Ok(group(&state.text.borrow().clone(), &groups, at))
-    }),
-    method("start", 0, 1, |vm, this, args| edge(vm, this, args, |span| span.0)),
-    method("end", 0, 1, |vm, this, args| edge(vm, this, args, |span| span.1)),
-    method("groupCount", 0, 0, |_, this, _| count(this_matcher(this)?.pattern.groups())),
-    method("hasGroup", 0, 0, |_, this, _| yes(this_matcher(this)?.pattern.groups() > 0)),
-    method("pattern", 0, 0, |vm, this, _| {
-        let pattern = this_matcher(this)?.pattern.clone();
-        Ok(vm.native("java.util.regex.Pattern", pattern))
-    }),
-    method("replaceAll", 1, 1, |vm, this, args| matcher_replace(vm, this, args, false)),
-    method("replaceFirst", 1, 1, |vm, this, args| matcher_replace(vm, this, args, true)),
-    method("toMatchResult", 0, 0, |vm, this, _| {
-        let state = this_matcher(this)?;
-        let copy = Matcher {
-            pattern: state.pattern.clone(),
-            text: state.text.clone(),
-            found: state.found.clone(),
-            next: state.next.clone(),
-            copied: state.copied.clone(),
-        };
-        Ok(vm.native("java.util.regex.Matcher", copy))
-    }),
-    method("size", 0, 0, |vm, this, _| count(all_of(vm, this)?.1.len())),
-    method("getCount", 0, 0, |vm, this, _| count(all_of(vm, this)?.1.len())),
-    method("asBoolean", 0, 0, |vm, this, _| {
-        let state = this_matcher(this)?;
-        yes(advance(vm, state)?)
-    }),
-    method("getAt", 1, 1, get_at),
-    method("toList", 0, 0, |vm, this, _| {
-        let items = matches_of(vm, this)?;
-        Ok(vm.list(items))
-    }),
-    method("iterator", 0, 0, |vm, this, _| {
-        let items = matches_of(vm, this)?;
-        Ok(vm.iterator(items))
-    }),
-    method("appendReplacement", 2, 2, append_replacement),
-    method("appendTail", 1, 1, |_, this, args| {
-        let ([target], state) = (args, this_matcher(this)?) else { return Err(Raise::NoMatch) };
-        let text = state.text.borrow().clone();
-        super::builder::push(target, text.get(*state.copied.borrow()..).unwrap_or(""))?;
-        Ok(target.clone())
-    }),
-    method("toString", 0, 0, |_, this, _| {
-        let state = this_matcher(this)?;
-        let text = state.text.borrow().clone();
-        let found = state.found.borrow();
-        let last = found.as_ref().and_then(|groups| text.get(span(groups).0..span(groups).1)).unwrap_or("").to_owned();
-        let pattern = &state.pattern.inner.source;
-        string(format!("java.util.regex.Matcher[pattern={pattern} region=0,{} lastmatch={last}]", text::len(&text)))
     }),
 ];
 
@@ -325,18 +218,11 @@ fn this_pattern(this: &Value) -> Result<Pattern, Raise> {
     as_pattern(this).ok_or(Raise::NoMatch)
 }
 
-fn this_matcher(this: &Value) -> Result<&Matcher, Raise> {
-    match this {
-        Value::Native(native) => native.state::<Matcher>().ok_or(Raise::NoMatch),
-        _ => Err(Raise::NoMatch),
-    }
-}
-
-fn span(groups: &Groups) -> (usize, usize) {
+pub(super) fn span(groups: &Groups) -> (usize, usize) {
     groups.first().copied().flatten().unwrap_or((0, 0))
 }
 
-fn group(text: &str, groups: &Groups, at: usize) -> Value {
+pub(super) fn group(text: &str, groups: &Groups, at: usize) -> Value {
     match groups.get(at).copied().flatten() {
         Some((start, end)) => Value::str(text.get(start..end).unwrap_or("")),
         None => Value::Null,
@@ -344,7 +230,7 @@ fn group(text: &str, groups: &Groups, at: usize) -> Value {
 }
 
 /// A match as Groovy shows it: its text, or, when the pattern has groups, the list of all of them.
-fn element(vm: &mut Vm, text: &str, groups: &Groups) -> Value {
+pub(super) fn element(vm: &mut Vm, text: &str, groups: &Groups) -> Value {
     if groups.len() == 1 {
         return group(text, groups, 0);
     }
@@ -382,7 +268,7 @@ impl Pattern {
         Self::ran(vm, self.inner.find.captures_from_pos(text, from))
     }
 
-    fn whole(&self, vm: &mut Vm, text: &str) -> Result<Option<Groups>, Raise> {
+    pub(super) fn whole(&self, vm: &mut Vm, text: &str) -> Result<Option<Groups>, Raise> {
         let made = self.inner.whole.borrow().clone();
         let regex = match made {
             Some(regex) => regex,
@@ -468,11 +354,18 @@ impl Pattern {
         Ok(out)
     }
 
-    fn named(&self, name: &str) -> Option<usize> {
+    pub(super) fn named(&self, name: &str) -> Option<usize> {
         self.inner.find.capture_names().position(|known| known == Some(name))
     }
 
-    fn expand(&self, vm: &mut Vm, text: &str, groups: &Groups, with: &str, out: &mut String) -> Result<(), Raise> {
+    pub(super) fn expand(
+        &self,
+        vm: &mut Vm,
+        text: &str,
+        groups: &Groups,
+        with: &str,
+        out: &mut String,
+    ) -> Result<(), Raise> {
         let mut chars = with.chars().peekable();
         while let Some(char) = chars.next() {
             match char {
@@ -522,93 +415,8 @@ fn push_group(text: &str, groups: &Groups, at: usize, out: &mut String) {
 }
 
 /// Bytes of the character at a byte; one at the end, to step behind it.
-fn step(text: &str, at: usize) -> usize {
+pub(super) fn step(text: &str, at: usize) -> usize {
     text.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
-}
-
-fn advance(vm: &mut Vm, state: &Matcher) -> Result<bool, Raise> {
-    let (text, from) = (state.text.borrow().clone(), *state.next.borrow());
-    let found = if from > text.len() { None } else { state.pattern.at(vm, &text, from)? };
-    let any = found.is_some();
-    remember(state, &text, found);
-    Ok(any)
-}
-
-fn remember(state: &Matcher, text: &str, found: Option<Groups>) {
-    if let Some(groups) = &found {
-        let (start, end) = span(groups);
-        state.next.replace(if start == end { end + step(text, end) } else { end });
-    } else {
-        state.next.replace(text.len() + 1);
-    }
-    state.found.replace(found);
-}
-
-fn found(vm: &mut Vm, state: &Matcher, otherwise: &str) -> Result<Groups, Raise> {
-    let groups = state.found.borrow().clone();
-    groups.ok_or_else(|| vm.throw("java.lang.IllegalStateException", otherwise))
-}
-
-fn group_index(vm: &mut Vm, state: &Matcher, which: Option<&Value>, groups: &Groups) -> Result<usize, Raise> {
-    let at = match which {
-        None => 0,
-        Some(name @ (Value::Str(_) | Value::GStr(_))) => {
-            let name = vm.str_arg(name)?;
-            match state.pattern.named(&name) {
-                Some(at) => at,
-                None => return super::arguments::illegal(vm, format!("No group with name <{name}>")),
-            }
-        }
-        Some(number) => {
-            let number = int(vm, number)?;
-            match usize::try_from(number) {
-                Ok(at) if at < groups.len() => at,
-                _ => return Err(vm.throw("java.lang.IndexOutOfBoundsException", format!("No group {number}"))),
-            }
-        }
-    };
-    Ok(at)
-}
-
-fn edge(vm: &mut Vm, this: &Value, args: &[Value], pick: fn((usize, usize)) -> usize) -> Answer {
-    let state = this_matcher(this)?;
-    let groups = found(vm, state, "No match available")?;
-    let at = group_index(vm, state, args.first(), &groups)?;
-    match groups.get(at).copied().flatten() {
-        Some(span) => count(text::unit_of(&state.text.borrow(), pick(span))),
-        None => Ok(Value::Int(-1)),
-    }
-}
-
-fn all_of(vm: &mut Vm, this: &Value) -> Result<(Rc<str>, Vec<Groups>), Raise> {
-    let state = this_matcher(this)?;
-    let text = state.text.borrow().clone();
-    let all = state.pattern.all(vm, &text)?;
-    Ok((text, all))
-}
-
-fn matches_of(vm: &mut Vm, this: &Value) -> Result<Vec<Value>, Raise> {
-    let (text, all) = all_of(vm, this)?;
-    Ok(all.iter().map(|groups| element(vm, &text, groups)).collect())
-}
-
-fn get_at(vm: &mut Vm, this: &Value, args: &[Value]) -> Answer {
-    let [at] = args else { return Err(Raise::NoMatch) };
-    let all = matches_of(vm, this)?;
-    if let Value::Range(_) | Value::List(_) = at {
-        let list = vm.list(all);
-        return super::list::get_at(vm, &list, args);
-    }
-    let given = int(vm, at)?;
-    let size = i32::try_from(all.len()).unwrap_or(i32::MAX);
-    let place = if given < 0 { given + size } else { given };
-    match usize::try_from(place).ok().and_then(|place| all.get(place)) {
-        Some(found) => Ok(found.clone()),
-        None => {
-            let said = format!("index is out of range 0..{} (index = {given})", size - 1);
-            Err(vm.throw("java.lang.IndexOutOfBoundsException", said))
-        }
-    }
 }
 
 fn replace_text(vm: &mut Vm, this: &Value, args: &[Value], first: bool) -> Answer {
@@ -617,22 +425,4 @@ fn replace_text(vm: &mut Vm, this: &Value, args: &[Value], first: bool) -> Answe
     let with = super::arguments::chars(vm, with)?;
     let pattern = pattern_arg(vm, pattern)?;
     string(pattern.replace(vm, &text, &with, first)?)
-}
-
-fn matcher_replace(vm: &mut Vm, this: &Value, args: &[Value], first: bool) -> Answer {
-    let ([with], state) = (args, this_matcher(this)?) else { return Err(Raise::NoMatch) };
-    let (with, text) = (vm.str_arg(with)?, state.text.borrow().clone());
-    string(state.pattern.replace(vm, &text, &with, first)?)
-}
-
-fn append_replacement(vm: &mut Vm, this: &Value, args: &[Value]) -> Answer {
-    let ([target, with], state) = (args, this_matcher(this)?) else { return Err(Raise::NoMatch) };
-    let (with, text) = (vm.str_arg(with)?, state.text.borrow().clone());
-    let groups = found(vm, state, "No match available")?;
-    let (start, end) = span(&groups);
-    let mut out = text.get(*state.copied.borrow()..start).unwrap_or("").to_owned();
-    state.pattern.expand(vm, &text, &groups, &with, &mut out)?;
-    super::builder::push(target, &out)?;
-    state.copied.replace(end);
-    Ok(this.clone())
 }

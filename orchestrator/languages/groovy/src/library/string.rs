@@ -16,8 +16,8 @@ pub(super) const EXTENSIONS: &[Extension] = &[
 ];
 
 const METHODS: &[Method] = &[
-    method("length", 0, 0, |vm, this, _| count(text::len(&*vm.text(this)?))),
-    method("size", 0, 0, |vm, this, _| count(text::len(&*vm.text(this)?))),
+    method("length", 0, 0, |vm, this, _| count(text::len(&vm.text(this)?))),
+    method("size", 0, 0, |vm, this, _| count(text::len(&vm.text(this)?))),
     method("isEmpty", 0, 0, |vm, this, _| yes(vm.text(this)?.is_empty())),
     method("isBlank", 0, 0, |vm, this, _| yes(vm.text(this)?.chars().all(char::is_whitespace))),
     method("charAt", 1, 1, char_at),
@@ -51,7 +51,7 @@ const METHODS: &[Method] = &[
     method("contentEquals", 1, 1, |vm, this, args| yes(vm.text(this)? == first_chars(vm, args)?)),
     method("toUpperCase", 0, 1, |vm, this, _| string(vm.text(this)?.to_uppercase())),
     method("toLowerCase", 0, 1, |vm, this, _| string(vm.text(this)?.to_lowercase())),
-    method("trim", 0, 0, |vm, this, _| string(text::trim(&*vm.text(this)?))),
+    method("trim", 0, 0, |vm, this, _| string(text::trim(&vm.text(this)?))),
     method("strip", 0, 0, |vm, this, _| string(vm.text(this)?.trim())),
     method("stripLeading", 0, 0, |vm, this, _| string(vm.text(this)?.trim_start())),
     method("stripTrailing", 0, 0, |vm, this, _| string(vm.text(this)?.trim_end())),
@@ -95,7 +95,7 @@ const METHODS: &[Method] = &[
         Ok(super::stream::of(vm, items))
     }),
     method("lines", 0, 0, |vm, this, _| {
-        let items = text::lines(&*vm.text(this)?).into_iter().map(Value::str).collect();
+        let items = text::lines(&vm.text(this)?).into_iter().map(Value::str).collect();
         Ok(super::stream::of(vm, items))
     }),
     method("intern", 0, 0, |vm, this, _| Ok(Value::Str(vm.text(this)?))),

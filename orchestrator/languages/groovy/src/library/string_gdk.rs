@@ -182,7 +182,7 @@ fn get_at(vm: &mut Vm, this: &Value, args: &[Value]) -> Answer {
             let mut out = String::new();
             for place in &places {
                 let part = get_at(vm, this, std::slice::from_ref(place))?;
-                out.push_str(&*vm.text(&part)?);
+                out.push_str(&vm.text(&part)?);
             }
             string(out)
         }
@@ -253,7 +253,7 @@ fn rejoin(text: &str, lines: &[String]) -> String {
 /// `tr('a-z', 'A-Z')`: characters of the first set become those at the same place of the second.
 fn tr(vm: &mut Vm, this: &Value, args: &[Value]) -> Answer {
     let ([from, to], text) = (args, vm.text(this)?) else { return Err(Raise::NoMatch) };
-    let (from, to) = (spread(&*chars(vm, from)?), spread(&*chars(vm, to)?));
+    let (from, to) = (spread(&chars(vm, from)?), spread(&chars(vm, to)?));
     let Some(last) = to.last().copied() else { return Err(Raise::NoMatch) };
     let change = |char: char| match from.iter().rposition(|other| *other == char) {
         Some(at) => to.get(at).copied().unwrap_or(last),
