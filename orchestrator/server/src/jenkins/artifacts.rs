@@ -5,7 +5,7 @@ use std::io::Write;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use tokio::io::AsyncReadExt;
 use tokio::sync::mpsc;
 use tokio_util::io::ReaderStream;
@@ -87,8 +87,9 @@ pub(crate) async fn all(call: &Call, target: &Target) -> Result<Response, Failed
             drop(sender.blocking_send(Err(error)));
         }
     });
-    let body =
-        stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|part| (part, receiver)) });
+    // Compression asks once more after the end.
+    let parts = stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|part| (part, receiver)) });
+    let body = parts.fuse();
     let headers = [
         (header::CONTENT_TYPE, "application/zip"),
         (header::CONTENT_DISPOSITION, "attachment; filename=\"archive.zip\""),

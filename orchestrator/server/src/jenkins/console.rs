@@ -20,6 +20,8 @@ use super::history::result_word;
 use crate::error::Failed;
 use crate::state::AppState;
 
+/// The language whose builds say every line of Jenkins' console themselves.
+const NARRATED: &str = "jenkinsfile";
 /// Bytes of one progressive answer; the rest comes with the next.
 const ANSWER_MAX: u64 = 4 << 20;
 /// Bytes of one read.
@@ -161,9 +163,9 @@ fn escaped(text: &str) -> String {
 /// The parts a journal says, and whether the build has ended.
 fn pieces(id: BuildId, build: &NewBuild, turns: &[Turn]) -> (Vec<Piece>, bool) {
     let mut teller =
-        Teller { id, calls: BTreeMap::new(), open: BTreeMap::new(), pieces: Vec::new(), names: BTreeMap::new() };
+        Teller { id, narrates: build.source.language != NARRATED, calls: BTreeMap::new(), open: BTreeMap::new(), pieces: Vec::new(), names: BTreeMap::new() };
     for cause in &build.causes {
-        teller.say(&started(cause));
+        teller.tell(&started(cause));
     }
     let mut done = false;
     for turn in turns {
@@ -203,6 +205,7 @@ fn started(cause: &Cause) -> String {
 
 struct Teller {
     id: BuildId,
+    narrates: bool,
     /// Steps wanted and not begun.
     calls: BTreeMap<StepId, StepCall>,
     /// Steps begun and not ended: where their log stands.
@@ -212,6 +215,13 @@ struct Teller {
 }
 
 impl Teller {
+    /// A line of ours about the build. A language that tells its builds itself, as Jenkins does, needs none.
+    fn tell(&mut self, line: &str) {
+        if self.narrates {
+            self.say(line);
+        }
+    }
+
     fn say(&mut self, line: &str) {
         match self.pieces.last_mut() {
             Some(Piece::Text(text)) => {
@@ -225,7 +235,7 @@ impl Teller {
     fn begin(&mut self, step: &StepId, attempt: u32) {
         let Some(call) = self.calls.remove(step) else { return };
         let again = if attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
-        self.say(&format!("[Pipeline] {} ({}){again}", call.uses, step.name()));
+        self.tell(&format!("[Pipeline] {} ({}){again}", call.uses, step.name()));
         self.open.insert(step.clone(), self.pieces.len());
         let key = StepKey { build: self.id, step: step.clone(), attempt };
         self.pieces.push(Piece::Log { key, ended: false });
@@ -233,21 +243,21 @@ impl Teller {
 
     fn event(&mut self, event: &Event) {
         match event {
-            Event::Begun => self.say("[Pipeline] Start of Pipeline"),
+            Event::Begun => self.tell("[Pipeline] Start of Pipeline"),
             Event::StepEnded { id, output } => {
                 self.calls.remove(id);
                 if let Some(Piece::Log { ended, .. }) = self.open.remove(id).and_then(|at| self.pieces.get_mut(at)) {
                     *ended = true;
                 }
                 if let Some(message) = &output.message {
-                    self.say(&format!("ERROR: {message}"));
+                    self.tell(&format!("ERROR: {message}"));
                 }
             }
             Event::InputAnswered { answer, .. } => match answer.decision {
-                Decision::Approved => self.say(&format!("Approved by {}", answer.by)),
-                Decision::Rejected => self.say(&format!("Rejected by {}", answer.by)),
+                Decision::Approved => self.tell(&format!("Approved by {}", answer.by)),
+                Decision::Rejected => self.tell(&format!("Rejected by {}", answer.by)),
             },
-            Event::AbortRequested { by, .. } => self.say(&format!("Aborted by {by}")),
+            Event::AbortRequested { by, .. } => self.tell(&format!("Aborted by {by}")),
             Event::TimerFired { .. } | Event::AgentLeased { .. } => {}
         }
     }
@@ -255,33 +265,33 @@ impl Teller {
     fn command(&mut self, command: &Command) {
         match command {
             Command::StartStep(call) => {
-                let (id, attempt, at_once) = (call.id.clone(), call.attempt, call.slot.is_none());
+                let (id, attempt, at_once) = (call.id.clone(), call.attempt, call.slot.is_none() || call.lease.is_some());
                 self.calls.insert(id.clone(), call.clone());
                 if at_once {
                     self.begin(&id, attempt);
                 }
             }
             Command::AskInput { input, .. } => {
-                self.say(&input.message);
-                self.say(&format!("{} or Abort", input.ok));
+                self.tell(&input.message);
+                self.tell(&format!("{} or Abort", input.ok));
             }
             Command::OpenBlock { id, name, kind } => {
                 self.names.insert(id.clone(), name.clone());
                 let word = if *kind == BlockKind::Stage { "stage" } else { "block" };
-                self.say(&format!("[Pipeline] {word}\n[Pipeline] {{ ({name})"));
+                self.tell(&format!("[Pipeline] {word}\n[Pipeline] {{ ({name})"));
             }
             Command::CloseBlock { id, .. } => {
                 let name = self.names.remove(id).unwrap_or_default();
-                self.say(&format!("[Pipeline] }} // {name}"));
+                self.tell(&format!("[Pipeline] }} // {name}"));
             }
-            Command::Skip { id, why } => self.say(&format!("Skipped {}: {why}", id.name())),
+            Command::Skip { id, why } => self.tell(&format!("Skipped {}: {why}", id.name())),
             Command::Say { text } => self.say(text),
             Command::Finish { result, message } => {
-                self.say("[Pipeline] End of Pipeline");
+                self.tell("[Pipeline] End of Pipeline");
                 if let Some(message) = message {
-                    self.say(&format!("ERROR: {message}"));
+                    self.tell(&format!("ERROR: {message}"));
                 }
-                self.say(&format!("Finished: {}", result_word(*result)));
+                self.tell(&format!("Finished: {}", result_word(*result)));
             }
             Command::CancelStep { .. }
             | Command::StartTimer { .. }

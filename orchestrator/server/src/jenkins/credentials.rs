@@ -223,6 +223,9 @@ pub(crate) async fn delete(call: &Call, item: &Item, id: &str) -> Result<Respons
     call.state.catalog.remove_credential(id).await?;
     call.state.catalog.remove_document(XML, &key(item, id)).await?;
     audit(&call.state, &by, "credential.remove", &key(item, id), "").await?;
+    if call.method == axum::http::Method::DELETE {
+        return Ok(StatusCode::OK.into_response());
+    }
     let at = if *item == Item::Root { "system" } else { "folder" };
     Ok(redirect(&call.url(&format!("{}credentials/store/{at}/domain/_/", items::path(item.full_name())))))
 }

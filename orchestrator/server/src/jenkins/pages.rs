@@ -40,10 +40,10 @@ pub(crate) fn item(call: &Call, item: &Item) -> Result<Response, Failed> {
 /// A page below a job's.
 pub(crate) fn page_of_item(call: &Call, found: &Item, page: &str) -> Result<Response, Failed> {
     let first = page.split('/').next().unwrap_or("");
-    match found {
-        Item::Job(_) if OF_ITEM.contains(&first) => item(call, found),
-        _ => Err(Failed::not_found(format!("there is nothing at /{}", call.path.join("/")))),
+    if OF_ITEM.contains(&first) && *found != Item::Root {
+        return item(call, found);
     }
+    Err(Failed::not_found(format!("there is nothing at /{}", call.path.join("/"))))
 }
 
 /// The page of a build.
