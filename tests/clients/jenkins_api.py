@@ -132,7 +132,7 @@ xml = server.requester.get_url(f"{url}/credentials/store/system/domain/_/credent
 check("hunter2-canary" not in xml and "bot" in xml, f"a secret is never given out {xml}")
 
 server.quiet_down()
-check(server.poll()["quietingDown"], "quiet")
+check(server.requester.get_url(f"{url}/api/json").json()["quietingDown"], "quiet")
 server.requester.post_and_confirm_status(f"{url}/cancelQuietDown", data="")
 for name in ["ja", "ja-other", "ja-slow", "ja-asks", "ja-team/inner"]:
     server.delete_job(name)

@@ -53,7 +53,9 @@ def run(*args):
         (here / "jobs.yaml").write_text(jobs)
         (here / "jjb.ini").write_text(f"[jenkins]\nurl={sys.argv[1]}\nuser=mia\npassword=x\n")
         program = pathlib.Path(sys.executable).parent / "jenkins-jobs"
-        command = [str(program), "--conf", str(here / "jjb.ini"), *args, str(here / "jobs.yaml")]
+        command = [str(program), "--conf", str(here / "jjb.ini"), *args]
+        if args[0] != "delete":
+            command.append(str(here / "jobs.yaml"))
         env = {"HOME": folder, "PATH": "/usr/bin:/bin"}
         answer = subprocess.run(command, capture_output=True, text=True, env=env, timeout=120)
         check(answer.returncode == 0, f"{args}: {answer.stderr}")
@@ -81,6 +83,6 @@ for name, who in [("jjb-freestyle", "mia"), ("jjb-folder/pipeline", "ada")]:
 jobs = JOBS.replace("made by job builder", "made anew")
 run("update")
 check(server.get_job_info("jjb-freestyle")["description"].startswith("made anew"), "updated")
-run("delete", "--path")
+run("delete", "jjb-freestyle")
 check(not server.job_exists("jjb-freestyle"), "deleted")
 done(15)
