@@ -131,6 +131,8 @@ impl HostObject for Block {
         }
         let block = match self.context.method(name) {
             Known::Method(block) => block,
+            // An item is made by the script, wherever it says so.
+            Known::Open if crate::kind::made_by(name).is_some() => return HostAnswer::Unknown,
             Known::Open if !self.shared.is_own(vm, name) && !is_groovy(name) => Context::named("any"),
             Known::Open => return HostAnswer::Unknown,
             Known::No => {

@@ -83,8 +83,8 @@ impl std::fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Instructions that a script may use: about a second. Seed scripts use thousands.
-const FUEL: u64 = 50_000_000;
+/// Instructions that a script may use: a fraction of a second. Seed scripts use thousands.
+const FUEL: u64 = 20_000_000;
 
 /// The name of the script's class where the file's name is none.
 const SCRIPT: &str = "script";

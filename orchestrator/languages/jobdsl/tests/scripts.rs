@@ -176,7 +176,7 @@ fn loops_methods_and_variables() {
         def repos = [api: 'main', web: 'dev']
         def url = { name -> "https://git.example/${name}.git" }
         def common(job) { job.with { logRotator { numToKeep(5) }; disabled() } }
-        folder(prefix) { displayName('The team') }
+        folder(prefix) { displayName('The team'); listView("$prefix/Mine") { jobs { name('api') } } }
         repos.each { name, ref ->
             def made = pipelineJob("$prefix/$name") {
                 definition { cpsScm { scm { git(url(name), ref) }; lightweight(true) } }
@@ -190,8 +190,8 @@ fn loops_methods_and_variables() {
         "#,
     );
     let names: Vec<&str> = generated.items.iter().map(|item| item.name.as_str()).collect();
-    assert_eq!(names, ["team", "team/api", "team/web", "All"]);
-    let api = generated.items.get(1).unwrap();
+    assert_eq!(names, ["team", "team/Mine", "team/api", "team/web", "All"]);
+    let api = generated.items.get(2).unwrap();
     assert!(api.summary.disabled, "{:?}", api.summary);
     assert_eq!(api.summary.script_path.as_deref(), Some("Jenkinsfile"));
     assert_eq!(api.summary.source.as_ref().unwrap().branches, ["*/main"]);
