@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 
 /// A crate of the world, and the only ones of ours that may name it.
 const FENCED: &[(&str, &[&str])] =
-    &[("sqlx", &["store"]), ("aws-sdk-", &["plugin-aws"]), ("aws-config", &["plugin-aws"])];
+    &[("sqlx", &["store"]), ("rusqlite", &["store"]), ("aws-sdk-", &["plugin-aws"]), ("aws-config", &["plugin-aws"])];
 
 fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap().flatten() {

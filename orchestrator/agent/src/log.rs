@@ -9,7 +9,9 @@ use haliotis_plugin_api::Log;
 
 use crate::mask::Masker;
 
-/// The log of one attempt. The file is made by the first byte, so a step that says nothing costs nothing.
+/// The log of one attempt. The file is made by the first byte, so a step that says nothing costs nothing. It is opened
+/// for each line, since the supervisor may put the log of a process in its place at any time, with the lines that are
+/// there in it.
 ///
 /// A log that cannot be written fails no step: that is told once to the server's own log.
 pub(crate) struct StepLog {
@@ -18,7 +20,6 @@ pub(crate) struct StepLog {
 }
 
 struct State {
-    file: Option<File>,
     masker: Masker,
     told: bool,
 }
@@ -26,7 +27,7 @@ struct State {
 impl StepLog {
     /// A log at this path; the folders above are made when needed.
     pub(crate) fn new(path: PathBuf, masker: Masker) -> StepLog {
-        StepLog { path, state: Mutex::new(State { file: None, masker, told: false }) }
+        StepLog { path, state: Mutex::new(State { masker, told: false }) }
     }
 
     /// The text with secrets replaced, for messages that go elsewhere.
@@ -42,10 +43,7 @@ impl StepLog {
         if bytes.is_empty() {
             return;
         }
-        let written = match &mut state.file {
-            Some(file) => file.write_all(bytes),
-            None => open(&self.path).and_then(|file| state.file.insert(file).write_all(bytes)),
-        };
+        let written = open(&self.path).and_then(|mut file| file.write_all(bytes));
         if let Err(error) = written
             && !std::mem::replace(&mut state.told, true)
         {
@@ -99,7 +97,7 @@ impl Drop for StepLog {
     fn drop(&mut self) {
         let mut state = std::mem::replace(
             &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner),
-            State { file: None, masker: Masker::new([]), told: true },
+            State { masker: Masker::new([]), told: true },
         );
         let mut out = Vec::new();
         state.masker.finish(&mut out);

@@ -139,6 +139,13 @@ pub trait Journal: Send + Sync {
     /// Commits turns of several builds in one transaction. The outer error: nothing was written. The inner: this build
     /// was fenced, the others were written.
     async fn append(&self, appends: Vec<Append>) -> Result<Vec<Result<(), JournalError>>, JournalError>;
+
+    /// The same on this thread, before it returns: what a small append costs most is the change of thread. `None`: this
+    /// journal cannot, nothing was done.
+    fn append_here(&self, appends: &[Append]) -> Option<Result<Vec<Result<(), JournalError>>, JournalError>> {
+        let _ = appends;
+        None
+    }
 }
 
 /// The journal as text, one line per entry: the snapshot format of all tests from flow up, and what `haliotis replay`

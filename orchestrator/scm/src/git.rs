@@ -41,6 +41,9 @@ const HELPER: &str = r#"!f() { test "$1" = get && printf 'username=%s\npassword=
 /// Those of [`ScmError`] about the host, the credential and the repository.
 pub fn ls_remote(url: &RepoUrl, branch: &str, credential: Option<&Credential>) -> Result<Option<String>, ScmError> {
     let reference = branch_ref(branch)?;
+    if let Some(commit) = look_locally(url, &reference) {
+        return Ok(commit);
+    }
     let out =
         Git::new("ls-remote", url, credential, LS_REMOTE_TIMEOUT).run(&["--refs", "--", url.as_str(), &reference])?;
     // The pattern also matches `refs/heads/x/refs/heads/main`.
@@ -48,6 +51,21 @@ pub fn ls_remote(url: &RepoUrl, branch: &str, credential: Option<&Credential>) -
         Some((commit, name)) if name == reference => Some(commit.to_owned()),
         _ => None,
     }))
+}
+
+/// A repository on this machine can be read without starting two programs. Whatever is unusual about it (not there,
+/// another owner's, of a format that libgit2 does not know) is left to git: `None`.
+fn look_locally(url: &RepoUrl, reference: &str) -> Option<Option<String>> {
+    let path = url.as_str().strip_prefix("file://").unwrap_or(url.as_str());
+    if url.transport() != Transport::Local || path.contains('%') {
+        return None;
+    }
+    let repo = git2::Repository::open(path).ok()?;
+    match repo.find_reference(reference) {
+        Ok(found) => Some(Some(found.resolve().ok()?.target()?.to_string())),
+        Err(error) if error.code() == git2::ErrorCode::NotFound => Some(None),
+        Err(_) => None,
+    }
 }
 
 /// All branches with their commits, by name.

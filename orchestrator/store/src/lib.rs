@@ -7,7 +7,7 @@
 //! - [`LogStore`] keeps what steps print, by byte offset, outside the database.
 //! - [`DataDir`] makes the folder private and lets one server at a time have it.
 //!
-//! No other crate names `sqlx`; everybody asks through [`haliotis_engine::Journal`] and [`haliotis_engine::Catalog`].
+//! No other crate names `sqlx` or `rusqlite`; everybody asks through [`haliotis_engine::Journal`] and [`haliotis_engine::Catalog`].
 
 mod data_dir;
 mod log;
@@ -22,7 +22,7 @@ mod vault;
 pub use data_dir::{DataDir, DataDirLock, LockError};
 pub use log::{LogBytes, LogEntry, LogHit, LogSearch, LogStore};
 pub use memory::MemoryStore;
-pub use place::{Store, StoreError, open_store, server_name};
+pub use place::{Store, StoreError, open_store, open_store_for, server_name};
 pub use postgres::{PostgresError, PostgresStore, TAKE_OVER_EVERY};
 pub use sql::AuditRow;
-pub use sqlite::{OpenError, SqliteStore};
+pub use sqlite::{Commits, OpenError, SqliteStore};

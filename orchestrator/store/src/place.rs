@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use haliotis_engine::{Catalog, Journal, JournalError};
 use haliotis_model::BuildId;
 
-use crate::{AuditRow, DataDir, OpenError, PostgresError, PostgresStore, SqliteStore};
+use crate::{AuditRow, Commits, DataDir, OpenError, PostgresError, PostgresStore, SqliteStore};
 
 /// A store, whichever database it is in.
 #[async_trait]
@@ -116,8 +116,20 @@ pub enum StoreError {
 /// # Errors
 /// See [`StoreError`].
 pub async fn open_store(database: Option<&str>, dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
+    open_store_for(database, dir, Commits::Aside).await
+}
+
+/// The same with a choice where a file's writes are committed.
+///
+/// # Errors
+/// See [`StoreError`].
+pub async fn open_store_for(
+    database: Option<&str>,
+    dir: &Path,
+    commits: Commits,
+) -> Result<Arc<dyn Store>, StoreError> {
     match database {
-        None => Ok(SqliteStore::open(&DataDir::database(dir)).await?),
+        None => Ok(SqliteStore::open_for(&DataDir::database(dir), commits).await?),
         Some(url) => Ok(PostgresStore::open_in(url, &server_name(dir), dir).await?),
     }
 }

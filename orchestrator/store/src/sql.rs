@@ -79,6 +79,12 @@ pub trait Database: Send + Sync {
         turns: Vec<NewTurn>,
     ) -> impl Future<Output = Result<Vec<Result<(), JournalError>>, JournalError>> + Send;
 
+    /// The same on this thread, before it returns; `None`: this database cannot, and nothing was done.
+    fn advance_here(&self, turns: Vec<NewTurn>) -> Option<Result<Vec<Result<(), JournalError>>, JournalError>> {
+        let _ = turns;
+        None
+    }
+
     /// Builds without an end that this server may advance, oldest first.
     fn claim(&self) -> impl Future<Output = Result<Vec<BuildId>, JournalError>> + Send;
 }

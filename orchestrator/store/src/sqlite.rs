@@ -1,7 +1,7 @@
 //! One SQLite file behind [`Journal`](haliotis_engine::Journal) and [`Catalog`](haliotis_engine::Catalog).
 //!
 //! ```text
-//!   append, create, put_…  ──►  queue  ──►  writer task (one connection)      one transaction, one fsync for all that wait
+//!   append, create, put_…  ──►  queue  ──►  writer (one connection)           one transaction, one fsync for all that wait
 //!   load, builds, …        ──►  readers (a few connections)                   snapshots; never wait for the writer
 //! ```
 //!
@@ -27,11 +27,19 @@ use std::sync::Arc;
 
 use haliotis_engine::JournalError;
 use sqlx::{Connection, SqlitePool};
-use tokio::sync::{mpsc, oneshot};
 
 use crate::sql::Sql;
 pub use open::OpenError;
-use writer::{Done, Job, Work};
+use writer::{Committer, Done, Work, Writer};
+
+/// Where writes are committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commits {
+    /// By a thread of their own, in groups: for a server.
+    Aside,
+    /// By the thread that asks, while it waits: for one build in a process of its own.
+    Here,
+}
 
 /// The store of a server. Cheap to share; all methods take `&self`.
 pub type SqliteStore = Sql<SqliteFile>;
@@ -40,25 +48,36 @@ pub type SqliteStore = Sql<SqliteFile>;
 #[derive(Debug)]
 pub struct SqliteFile {
     path: Arc<PathBuf>,
-    jobs: mpsc::Sender<Job>,
+    writer: Writer,
     readers: SqlitePool,
 }
 
 impl SqliteStore {
-    /// Opens the file, made and brought to this binary's schema if need be. Runs its writer on the current Tokio runtime.
+    /// Opens the file, made and brought to this binary's schema if need be. Its writer has a
+    /// thread of its own.
     ///
     /// Takes a few milliseconds on an empty folder. Fails when the file cannot be written, is not ours, is damaged, or has
     /// a newer schema than this binary knows; it is then left as it was.
     pub async fn open(path: &Path) -> Result<Arc<Self>, OpenError> {
-        Self::open_with(path, open::BUSY_TIMEOUT).await
+        Self::open_for(path, Commits::Aside).await
     }
 
-    async fn open_with(path: &Path, busy: std::time::Duration) -> Result<Arc<Self>, OpenError> {
+    /// The same with a choice where writes are committed.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub async fn open_for(path: &Path, commits: Commits) -> Result<Arc<Self>, OpenError> {
+        Self::open_with(path, open::BUSY_TIMEOUT, commits).await
+    }
+
+    async fn open_with(path: &Path, busy: std::time::Duration, commits: Commits) -> Result<Arc<Self>, OpenError> {
         let opened = open::open(path, busy).await?;
         let vault = crate::vault::Vault::new(path.parent().unwrap_or(Path::new(".")));
         let path = Arc::new(path.to_owned());
-        let jobs = writer::spawn(Arc::clone(&path), opened.options, opened.writer);
-        Ok(Arc::new(Sql(SqliteFile { path, jobs, readers: opened.readers }, vault)))
+        let committer = Committer { path: Arc::clone(&path), busy, connection: Some(opened.writer) };
+        let writer = Writer::new(committer, commits)
+            .map_err(|error| OpenError::Failed(format!("the store's thread cannot be started: {error}")))?;
+        Ok(Arc::new(Sql(SqliteFile { path, writer, readers: opened.readers }, vault)))
     }
 
     /// The file.
@@ -69,12 +88,8 @@ impl SqliteStore {
     /// Waits for the writes under way and closes the file. Later calls fail. Without it nothing is lost: the file is then
     /// put in order at the next open.
     pub async fn close(&self) {
-        let (answer, closed) = oneshot::channel();
-        if self.jobs.send(Job { work: Work::Close, answer }).await.is_ok() {
-            self.readers.close().await;
-            // The writer closes last, so that SQLite folds the write-ahead log into the file.
-            let _ = closed.await;
-        }
+        // The writer closes last, so that SQLite folds the write-ahead log into the file.
+        self.writer.close(self.readers.close()).await;
     }
 
     /// Looks for damage: SQLite's own check, then ours. One line per finding; none: the file is sound.
@@ -121,10 +136,10 @@ impl SqliteStore {
 impl SqliteFile {
     /// Gives a piece of work to the writer and waits until it is on disk.
     async fn write(&self, work: Work) -> Result<Done, JournalError> {
-        let (answer, done) = oneshot::channel();
-        let closed = |_| JournalError::Store(format!("{} is closed; start the server again", self.path.display()));
-        self.jobs.send(Job { work, answer }).await.map_err(|_| closed(()))?;
-        done.await.map_err(|_| closed(()))?
+        match self.writer.write(work).await {
+            Some(done) => done.map_err(JournalError::Store),
+            None => Err(JournalError::Store(format!("{} is closed; start the server again", self.path.display()))),
+        }
     }
 
     fn failed(&self, error: &sqlx::Error) -> JournalError {

@@ -57,13 +57,24 @@ impl Supervisor {
     /// The supervisor of `dir`. Connects with the first request, and starts one if none runs then. `exe` is the program
     /// and its first arguments, as `[haliotis, __supervise]`; `--dir DIR` is added. Needs a tokio runtime around it.
     pub fn connect(dir: &Path, exe: &[String]) -> Supervisor {
+        Self::link(Home { dir: dir.to_owned(), exe: exe.to_owned(), started_at: None }, None)
+    }
+
+    fn link(home: Home, stream: Option<UnixStream>) -> Supervisor {
         let (asks, inbox) = mpsc::unbounded_channel();
-        let home = Home { dir: dir.to_owned(), exe: exe.to_owned() };
-        tokio::spawn(Link { home, inbox, open: BTreeMap::new(), next: 0, breaks: 0 }.run());
+        tokio::spawn(Link { home, inbox, stream, open: BTreeMap::new(), next: 0, breaks: 0 }.run());
         Supervisor { asks, ahead: Arc::default() }
     }
 
-    /// Connects now, so that the first process need not wait for the start of the supervisor.
+    /// The same, and connects or starts one now, so that the first process need not wait for that. Whoever asks first
+    /// hears of a failure.
+    pub fn connect_now(dir: &Path, exe: &[String]) -> Supervisor {
+        let mut home = Home { dir: dir.to_owned(), exe: exe.to_owned(), started_at: None };
+        let stream = home.connect_or_start().ok();
+        Self::link(home, stream)
+    }
+
+    /// Connects and waits for an answer.
     ///
     /// # Errors
     /// `Supervisor` when none runs and none can be started.
@@ -183,63 +194,89 @@ fn wire_spec(spec: ProcessSpec) -> Result<Spec, ProcessError> {
 struct Home {
     dir: PathBuf,
     exe: Vec<String>,
+    /// When we last started one.
+    started_at: Option<Instant>,
 }
 
 impl Home {
-    async fn dial(&self) -> Result<UnixStream, String> {
+    async fn dial(&mut self) -> Result<UnixStream, String> {
         let began = Instant::now();
-        let mut started_at: Option<Instant> = None;
         loop {
-            let refused = match self.try_connect().await {
+            let refused = match self.connect_or_start() {
                 Ok(stream) => return Ok(stream),
-                Err(error) => error,
+                Err(refused) => refused,
             };
-            if began.elapsed() > DIAL_LIMIT {
-                let log = self.dir.join("supervisor.log");
-                return Err(format!(
-                    "no supervisor answers in {} ({refused}); its last words may be in {}",
-                    self.dir.display(),
-                    log.display()
-                ));
-            }
-            if started_at.is_none_or(|at| at.elapsed() > START_AGAIN) {
-                self.start()?;
-                started_at = Some(Instant::now());
+            if began.elapsed() > DIAL_LIMIT || refused.is_final {
+                return Err(refused.reason);
             }
             tokio::time::sleep(DIAL_PAUSE).await;
         }
     }
 
-    async fn try_connect(&self) -> std::io::Result<UnixStream> {
-        let path = self.dir.join(SOCKET);
-        if path.as_os_str().len() <= MAX_SOCKET_PATH {
-            return UnixStream::connect(path).await;
+    /// The supervisor that runs, or a new one, which need not be up yet: what it is asked waits for it.
+    fn connect_or_start(&mut self) -> Result<UnixStream, Refused> {
+        let refused = match self.try_connect() {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        if self.started_at.is_none_or(|at| at.elapsed() > START_AGAIN) {
+            self.started_at = Some(Instant::now());
+            return self.start().map_err(|reason| Refused { reason, is_final: true });
         }
-        let dir = std::fs::File::open(&self.dir)?;
-        UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd())).await
+        let reason = format!(
+            "no supervisor answers in {} ({refused}); its last words may be in {}",
+            self.dir.display(),
+            self.dir.join("supervisor.log").display()
+        );
+        Err(Refused { reason, is_final: false })
     }
 
-    /// Starts a supervisor that leaves our session by itself and needs nothing of us. With nothing inherited but `PATH`
-    /// it cannot leak our secrets to anybody who may read its environment.
-    fn start(&self) -> Result<(), String> {
+    fn try_connect(&self) -> std::io::Result<UnixStream> {
+        let path = self.dir.join(SOCKET);
+        let stream = if path.as_os_str().len() <= MAX_SOCKET_PATH {
+            std::os::unix::net::UnixStream::connect(path)?
+        } else {
+            let dir = std::fs::File::open(&self.dir)?;
+            std::os::unix::net::UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET}", dir.as_raw_fd()))?
+        };
+        stream.set_nonblocking(true)?;
+        UnixStream::from_std(stream)
+    }
+
+    /// Starts a supervisor that leaves our session by itself and needs nothing of us; its standard input is our
+    /// connection. With nothing inherited but `PATH` it cannot leak our secrets to anybody who may read its environment.
+    /// If there is another one after all, ours ends at once and the connection with it.
+    fn start(&self) -> Result<UnixStream, String> {
         let (program, first) = self.exe.split_first().ok_or("no program is configured for the supervisor")?;
         std::fs::create_dir_all(&self.dir).map_err(|error| format!("cannot make {}: {error}", self.dir.display()))?;
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.dir.join("supervisor.log"));
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(|error| format!("no socket: {error}"))?;
+        let ours = ours.set_nonblocking(true).and_then(|()| UnixStream::from_std(ours));
         let mut command = tokio::process::Command::new(program);
-        command.args(first).arg("--dir").arg(&self.dir).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        command.args(first).arg("--dir").arg(&self.dir).env_clear();
+        command.stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs))).stdout(Stdio::null());
         command.stderr(log.map_or_else(|_| Stdio::null(), Stdio::from));
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
         // Not waited for: tokio reaps it whenever it ends.
-        command.spawn().map(drop).map_err(|error| format!("cannot start the supervisor {program}: {error}"))
+        command.spawn().map_err(|error| format!("cannot start the supervisor {program}: {error}"))?;
+        ours.map_err(|error| format!("cannot use the socket to the supervisor: {error}"))
     }
+}
+
+/// Why there is no connection; `is_final`: waiting does not help.
+struct Refused {
+    reason: String,
+    is_final: bool,
 }
 
 /// The task behind a [`Supervisor`].
 struct Link {
     home: Home,
     inbox: mpsc::UnboundedReceiver<Vec<Open>>,
+    /// Made ahead of the first request.
+    stream: Option<UnixStream>,
     open: BTreeMap<u64, Open>,
     next: u64,
     breaks: u32,
@@ -248,14 +285,8 @@ struct Link {
 impl Link {
     async fn run(mut self) {
         loop {
-            // Without an open request there is no need for a connection.
-            if self.open.is_empty() {
-                let Some(opens) = self.inbox.recv().await else { return };
-                for open in opens {
-                    self.take_in(open);
-                }
-            }
-            let stream = match self.home.dial().await {
+            let Some(stream) = self.connect().await else { return };
+            let stream = match stream {
                 Ok(stream) => stream,
                 Err(reason) => {
                     self.fail_all(&reason);
@@ -272,6 +303,19 @@ impl Link {
                 self.fail_all("it breaks the connection again and again; see supervisor.log in its folder");
             }
         }
+    }
+
+    /// A connection, once somebody asks for something; `None` when nobody is left to ask.
+    async fn connect(&mut self) -> Option<Result<UnixStream, String>> {
+        if let Some(stream) = self.stream.take() {
+            return Some(Ok(stream));
+        }
+        if self.open.is_empty() {
+            for open in self.inbox.recv().await? {
+                self.take_in(open);
+            }
+        }
+        Some(self.home.dial().await)
     }
 
     /// Serves one connection until it breaks; `None` when nobody is left to ask.

@@ -18,7 +18,8 @@
 //!    and all it left behind are gone, or cannot be killed ([`GIVE_UP`]).
 //! 4. A signal reaches only a process that was looked at after its pidfd was opened (tree.rs); direct children cannot be
 //!    confused, since only this thread reaps.
-//! 5. Nothing here waits for a client, a step or a pipe; a grandchild that holds the output open delays nothing.
+//! 5. A log has its name before the end of its step is told (spare.rs).
+//! 6. Nothing here waits for a client, a step or a pipe; a grandchild that holds the output open delays nothing.
 //!
 //! **Races**
 //! - *The server dies*: its connection closes, its waits are dropped, steps go on. The next server asks again by key.
@@ -26,7 +27,8 @@
 //!   sent twice). The new one adopts what has no end in `records`: by pid and start time, else by the marker in the
 //!   environment. Adopted processes are no children of ours, so their exit code is lost; their end is not.
 //! - *It dies between claim and spawn*: the key's end is `lost`; see records.rs.
-//! - *Two clients start a supervisor at once*: the lock decides, both connect to the winner.
+//! - *Two clients start a supervisor at once*: the lock decides; the loser ends, and with it the connection that its
+//!   client gave it at its start, so that this one, too, connects to the winner.
 //! - *It goes idle just as a client connects*: the client sees the connection close and starts anew.
 //! - *The main process ends while being killed*: `Draining` keeps the deadline of the kill; what ignores SIGTERM is
 //!   killed at that deadline, and otherwise [`LEFTOVER_GRACE`] after the end.
@@ -38,6 +40,7 @@ mod connection;
 mod pump;
 mod records;
 mod serve;
+mod spare;
 mod spawn;
 mod step;
 mod tree;
@@ -45,8 +48,9 @@ mod wire;
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::os::unix::net::UnixListener;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::time::Duration;
 
@@ -91,10 +95,22 @@ fn supervise(dir: &Path) -> std::io::Result<()> {
     let listener = UnixListener::bind(wire::SOCKET)?;
     let inode = std::fs::metadata(&dir)?.ino();
     let mut server = serve::Server::new(dir, inode, listener, signals)?;
+    server.welcome(standard_input()?);
     server.adopt_unfinished();
     server.run()?;
     let _ = std::fs::remove_file(wire::SOCKET);
     Ok(())
+}
+
+/// The connection to whoever started us, if they gave us one; nothing is left at its place.
+fn standard_input() -> std::io::Result<Option<UnixStream>> {
+    let stdin = std::io::stdin();
+    if !std::fs::File::from(stdin.as_fd().try_clone_to_owned()?).metadata()?.file_type().is_socket() {
+        return Ok(None);
+    }
+    let stream = UnixStream::from(stdin.as_fd().try_clone_to_owned()?);
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    Ok(Some(stream))
 }
 
 /// A line for people in `supervisor.log`, where the standard error of a supervisor goes.

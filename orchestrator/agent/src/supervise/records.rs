@@ -3,6 +3,7 @@
 //! ```text
 //! boot 1d94104b-…           the machine's run; the pids below are of it, so that none of before a reboot is ever ours
 //! start KEY                 before the process is
+//! log KEY spare-0 PATH      with it: the file it writes to, and what that file will be called (spare.rs)
 //! pid KEY 4711 8842117      pid and start time in clock ticks: together they name a process once and for all
 //! exit KEY 143 15           code, and the signal if there was one; or `lost KEY`
 //! forget KEY                nobody will ask again
@@ -63,6 +64,8 @@ pub(crate) struct Records {
     lines: usize,
     boot: String,
     known: BTreeMap<String, Found>,
+    /// Of keys without an end: spare file and path of the log.
+    logs: BTreeMap<String, (String, PathBuf)>,
 }
 
 impl Records {
@@ -75,9 +78,15 @@ impl Records {
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => return Err(error),
         };
-        let known = parse(&text, &boot);
-        let (file, length, lines) = write_anew(&path, &boot, &known)?;
-        Ok(Records { path, file, length, lines, boot, known })
+        let (known, logs) = parse(&text, &boot);
+        for (key, (spare, log)) in logs {
+            if let Err(error) = super::spare::name_left_over(dir, &spare, &log) {
+                super::note(&format!("{key}: its log stays in {spare}, it cannot be named {}: {error}", log.display()));
+            }
+        }
+        let logs = BTreeMap::new();
+        let (file, length, lines) = write_anew(&path, &boot, &known, &logs)?;
+        Ok(Records { path, file, length, lines, boot, known, logs })
     }
 
     /// Whether a key can be written down; the caller's slugs can.
@@ -97,9 +106,15 @@ impl Records {
         started.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Claims a key of which nothing is known, before anything is started.
-    pub(crate) fn claim(&mut self, key: &str) -> std::io::Result<()> {
-        self.append(&format!("start {key}\n"))?;
+    /// Claims a key of which nothing is known, before anything is started. `log`: the spare file that its process gets,
+    /// and the path that this file will have.
+    pub(crate) fn claim(&mut self, key: &str, log: Option<(&str, &Path)>) -> std::io::Result<()> {
+        let mut lines = format!("start {key}\n");
+        if let Some((spare, path)) = log {
+            lines.push_str(&log_line(key, spare, path));
+            self.logs.insert(key.to_owned(), (spare.to_owned(), path.to_owned()));
+        }
+        self.append(&lines)?;
         self.known.insert(key.to_owned(), Found::Started(None));
         Ok(())
     }
@@ -113,6 +128,7 @@ impl Records {
     /// It has ended. From here on `look` tells so, even if the disk does not take it.
     pub(crate) fn ended(&mut self, key: &str, end: End) -> std::io::Result<()> {
         self.known.insert(key.to_owned(), Found::Ended(end));
+        self.logs.remove(key);
         self.append(&end_line(key, end))
     }
 
@@ -124,11 +140,12 @@ impl Records {
     /// Likewise all of these, in one write; keys of which nothing is known cost nothing.
     pub(crate) fn forget_all(&mut self, keys: &[String]) -> std::io::Result<()> {
         let gone: Vec<&String> = keys.iter().filter(|key| self.known.remove(*key).is_some()).collect();
+        self.logs.retain(|key, _| self.known.contains_key(key));
         if gone.is_empty() {
             return Ok(());
         }
         if self.lines > COMPACT_LINES && self.lines > 8 * self.known.len() {
-            (self.file, self.length, self.lines) = write_anew(&self.path, &self.boot, &self.known)?;
+            (self.file, self.length, self.lines) = write_anew(&self.path, &self.boot, &self.known, &self.logs)?;
             return Ok(());
         }
         self.append(&gone.into_iter().map(|key| format!("forget {key}\n")).collect::<String>())
@@ -156,6 +173,10 @@ fn pid_line(key: &str, who: Identity) -> String {
     format!("pid {key} {} {}\n", who.pid, who.start)
 }
 
+fn log_line(key: &str, spare: &str, path: &Path) -> String {
+    format!("log {key} {spare} {}\n", path.display())
+}
+
 fn end_line(key: &str, end: End) -> String {
     match end {
         End::Exit(Exit { code, signal: None }) => format!("exit {key} {code}\n"),
@@ -165,7 +186,12 @@ fn end_line(key: &str, end: End) -> String {
 }
 
 /// A file with what is known and nothing else, open at its end; its bytes and lines.
-fn write_anew(path: &Path, boot: &str, known: &BTreeMap<String, Found>) -> std::io::Result<(File, u64, usize)> {
+fn write_anew(
+    path: &Path,
+    boot: &str,
+    known: &BTreeMap<String, Found>,
+    logs: &BTreeMap<String, (String, PathBuf)>,
+) -> std::io::Result<(File, u64, usize)> {
     let mut text = format!("boot {boot}\n");
     for (key, found) in known {
         text.push_str(&match found {
@@ -175,6 +201,9 @@ fn write_anew(path: &Path, boot: &str, known: &BTreeMap<String, Found>) -> std::
             Found::Ended(end) => end_line(key, *end),
         });
     }
+    for (key, (spare, log)) in logs {
+        text.push_str(&log_line(key, spare, log));
+    }
     let fresh = path.with_extension("new");
     let _ = std::fs::remove_file(&fresh);
     let mut file = OpenOptions::new().append(true).create_new(true).open(&fresh)?;
@@ -183,10 +212,17 @@ fn write_anew(path: &Path, boot: &str, known: &BTreeMap<String, Found>) -> std::
     Ok((file, text.len() as u64, text.lines().count()))
 }
 
+/// What a file tells: of each key, and where the logs of those without an end are.
+type Told = (BTreeMap<String, Found>, BTreeMap<String, (String, PathBuf)>);
+
 /// Reads whole lines only.
-fn parse(text: &str, this_boot: &str) -> BTreeMap<String, Found> {
-    let (mut known, mut ours) = (BTreeMap::new(), false);
+fn parse(text: &str, this_boot: &str) -> Told {
+    let (mut known, mut logs, mut ours) = (BTreeMap::new(), BTreeMap::new(), false);
     for line in text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n')) {
+        if let Some((key, spare, path)) = parse_log(line) {
+            logs.insert(key.to_owned(), (spare.to_owned(), PathBuf::from(path)));
+            continue;
+        }
         let words: Vec<&str> = line.split(' ').collect();
         let (key, found) = match words[..] {
             ["boot", boot] => {
@@ -211,7 +247,14 @@ fn parse(text: &str, this_boot: &str) -> BTreeMap<String, Found> {
         };
         known.insert(key.to_owned(), found);
     }
-    known
+    logs.retain(|key, _| matches!(known.get(key), Some(Found::Started(_))));
+    (known, logs)
+}
+
+/// `log KEY SPARE PATH`; the path may hold spaces.
+fn parse_log(line: &str) -> Option<(&str, &str, &str)> {
+    let mut words = line.strip_prefix("log ")?.splitn(3, ' ');
+    Some((words.next()?, words.next()?, words.next()?))
 }
 
 #[cfg(test)]
@@ -223,7 +266,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut records = Records::open(dir.path()).unwrap();
         assert_eq!(records.look("a"), Found::Nothing);
-        records.claim("a").unwrap();
+        records.claim("a", None).unwrap();
         assert_eq!(records.look("a"), Found::Started(None));
         let who = Identity { pid: 7, start: 99 };
         records.started("a", who).unwrap();
@@ -233,7 +276,7 @@ mod tests {
         let end = End::Exit(Exit { code: 143, signal: Some(15) });
         records.ended("a", end).unwrap();
         for key in ["ab", "b"] {
-            records.claim(key).unwrap();
+            records.claim(key, None).unwrap();
             records.ended(key, End::Lost).unwrap();
         }
         let mut records = Records::open(dir.path()).unwrap();
@@ -245,6 +288,23 @@ mod tests {
         let records = Records::open(dir.path()).unwrap();
         assert_eq!((records.look("a"), records.look("b")), (Found::Nothing, Found::Ended(End::Lost)));
         assert_eq!(std::fs::read_to_string(dir.path().join("records")).unwrap().lines().count(), 2, "written anew");
+    }
+
+    #[test]
+    fn a_log_without_a_name_gets_it_in_the_next_life_unless_its_step_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join("logs of 1").join(name);
+        let mut records = Records::open(dir.path()).unwrap();
+        for (key, spare) in [("a", "spare-0"), ("b", "spare-1")] {
+            records.claim(key, Some((spare, &path(key)))).unwrap();
+            std::fs::write(dir.path().join(spare), key).unwrap();
+        }
+        records.ended("b", End::Lost).unwrap();
+        drop(records);
+        Records::open(dir.path()).unwrap();
+        assert_eq!(std::fs::read_to_string(path("a")).unwrap(), "a");
+        assert!(!path("b").exists(), "the log of an ended step was named before its end was recorded, or is empty");
+        assert!(!std::fs::read_to_string(dir.path().join("records")).unwrap().contains("spare"));
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixListener;
-use std::path::PathBuf;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use haliotis_plugin_api::Exit;
@@ -14,6 +14,7 @@ use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, wait
 
 use super::connection::Connection;
 use super::records::{End, Found, Identity, Records};
+use super::spare::{Spares, Unnamed};
 use super::step::{Launched, Phase, Step, launch};
 use super::tree::{self, Children};
 use super::wire::{Answer, Ask, Reply, Request, Spec};
@@ -52,6 +53,7 @@ pub(crate) struct Server {
     null: File,
     children: Children,
     records: Records,
+    spares: Spares,
     steps: BTreeMap<String, Step>,
     /// Own children that nothing ties to a step, and the steps that ran when they turned up. When the last of those
     /// ends, so does the stray.
@@ -66,6 +68,8 @@ impl Server {
         listener.set_nonblocking(true)?;
         Ok(Server {
             records: Records::open(&dir)?,
+            // After the records: they name the spares of steps.
+            spares: Spares::new(&dir)?,
             dir,
             inode,
             listener,
@@ -139,10 +143,13 @@ impl Server {
     }
 
     fn timeout(&self, now: Instant) -> Duration {
-        let next = |step: &Step| match (step.phase, step.kill_at) {
-            (Phase::Draining(_), _) => KILL_TICK,
-            (Phase::Running, Some(at)) => at.saturating_duration_since(now).max(KILL_TICK),
-            (Phase::Running, None) => REST_TICK,
+        let next = |step: &Step| {
+            let end = match (step.phase, step.kill_at) {
+                (Phase::Draining(_), _) => KILL_TICK,
+                (Phase::Running, Some(at)) => at.saturating_duration_since(now).max(KILL_TICK),
+                (Phase::Running, None) => REST_TICK,
+            };
+            if step.unnamed.is_some() { end.min(step.name_at.saturating_duration_since(now)) } else { end }
         };
         self.steps.values().map(next).min().unwrap_or(REST_TICK).min(REST_TICK)
     }
@@ -167,13 +174,19 @@ impl Server {
 
     fn accept(&mut self) {
         while let Ok((stream, _)) = self.listener.accept() {
-            match Connection::new(stream) {
-                Ok(client) => {
-                    self.clients.insert(self.next_client, client);
-                    self.next_client += 1;
-                }
-                Err(error) => note(&format!("a client was turned away: {error}")),
+            self.welcome(Some(stream));
+        }
+    }
+
+    /// Takes a client in.
+    pub(crate) fn welcome(&mut self, stream: Option<UnixStream>) {
+        match stream.map(Connection::new) {
+            Some(Ok(client)) => {
+                self.clients.insert(self.next_client, client);
+                self.next_client += 1;
             }
+            Some(Err(error)) => note(&format!("a client was turned away: {error}")),
+            None => {}
         }
     }
 
@@ -232,18 +245,24 @@ impl Server {
                 return Answer::Done;
             }
         }
-        if let Err(error) = self.records.claim(key) {
+        let masked = spec.mask.iter().any(|secret| !secret.is_empty());
+        let spare = if masked { None } else { self.spares.take(Path::new(&spec.log)) };
+        let (unnamed, file) = spare.unzip();
+        if let Err(error) = self.records.claim(key, unnamed.as_ref().map(Unnamed::record)) {
             return refused(format!("its record in {} cannot be written: {error}", self.dir.display()));
         }
-        match launch(self.mark(key), spec, &self.null) {
-            Ok(Launched { who, pump, output }) => {
+        match launch(self.mark(key), spec, &self.null, file) {
+            Ok(Launched { who, pump, log }) => {
                 if let Err(error) = self.records.started(key, who) {
                     note(&format!("{key}: which process it is cannot be recorded: {error}"));
                 }
-                self.steps.insert(key.to_owned(), Step { pump, output, ..Step::new(who) });
+                self.steps.insert(key.to_owned(), Step { pump, log, unnamed, ..Step::new(who) });
                 Answer::Done
             }
             Err(reason) => {
+                if let Some(unnamed) = unnamed {
+                    self.settle(key, unnamed);
+                }
                 if let Err(error) = self.records.forget(key) {
                     note(&format!("{key}: that it did not start cannot be recorded: {error}"));
                 }
@@ -341,6 +360,14 @@ impl Server {
 
     /// Deadlines.
     fn tick(&mut self, now: Instant) {
+        for (key, step) in self.steps.iter_mut().filter(|(_, step)| step.name_at <= now) {
+            let Some(unnamed) = step.unnamed.take() else { continue };
+            let (file, named) = self.spares.name(unnamed);
+            step.log = Some(file);
+            if let Err(error) = named {
+                note(&format!("{key}: its log cannot be named: {error}"));
+            }
+        }
         let stopping = self.steps.iter().filter(|(_, step)| step.kill_at.is_some());
         for key in stopping.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             match self.steps.get(&key).map(|step| step.phase) {
@@ -377,10 +404,19 @@ impl Server {
         }
     }
 
+    fn settle(&mut self, key: &str, log: Unnamed) {
+        if let Err(error) = self.spares.settle(log) {
+            note(&format!("{key}: its log cannot be named: {error}"));
+        }
+    }
+
     fn finish(&mut self, key: &str, end: End) {
         let Some(mut step) = self.steps.remove(key) else { return };
         if let Some(pump) = &mut step.pump {
             pump.finish();
+        }
+        if let Some(log) = step.unnamed.take() {
+            self.settle(key, log);
         }
         if let Err(error) = self.records.ended(key, end) {
             note(&format!("{key}: its end cannot be recorded, and is known until this supervisor ends: {error}"));
@@ -435,7 +471,10 @@ impl Server {
     fn writes_for(&self, pid: i32) -> Option<&str> {
         let held = |fd: u8| std::fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok();
         let held = [held(1), held(2)];
-        let writes = |step: &Step| step.output.is_some() && held.contains(&step.output);
+        let writes = |step: &Step| {
+            let output = step.output();
+            output.is_some() && held.contains(&output)
+        };
         let mut owners = self.steps.iter().filter(|(_, step)| writes(step)).map(|(key, _)| key.as_str());
         owners.next().filter(|_| owners.next().is_none())
     }

@@ -191,6 +191,15 @@ pub(crate) fn child_signals() -> io::Result<File> {
     }
 }
 
+/// Whether nobody but this open file holds the file open for writing: the kernel grants a lease only then.
+pub(crate) fn is_sole_holder(file: &File) -> bool {
+    #[expect(unsafe_code, reason = "fcntl on a descriptor that is open; the lease is given back at once")]
+    unsafe {
+        let fd = std::os::fd::AsRawFd::as_raw_fd(file);
+        libc::fcntl(fd, libc::F_SETLEASE, libc::F_WRLCK) == 0 && libc::fcntl(fd, libc::F_SETLEASE, libc::F_UNLCK) == 0
+    }
+}
+
 /// Closes whatever was left open by who started this process, so that no pipe of theirs waits for us. Called first of
 /// all, when nothing above the three standard streams is ours.
 pub(crate) fn close_inherited() {

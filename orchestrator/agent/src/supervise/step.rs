@@ -18,6 +18,7 @@ use rustix::process::Signal;
 
 use super::pump::Pump;
 use super::records::{End, Identity};
+use super::spare::{NAME_AFTER, Unnamed};
 use super::wire::Spec;
 use super::{GIVE_UP, LEFTOVER_GRACE, spawn, tree};
 
@@ -42,8 +43,12 @@ pub(crate) struct Step {
     /// Tells the end of an adopted process; `None` if it has ended already.
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) pump: Option<Pump>,
-    /// What `/proc/PID/fd` calls the log or pipe that its processes write to.
-    pub(crate) output: Option<PathBuf>,
+    /// The log that its processes write to, held to know it again.
+    pub(crate) log: Option<File>,
+    /// The same while it has no name.
+    pub(crate) unnamed: Option<Unnamed>,
+    /// When it gets one.
+    pub(crate) name_at: Instant,
     /// Connection and request number of each `wait`.
     pub(crate) waiters: Vec<(u64, u64)>,
     /// When SIGKILL is due.
@@ -61,11 +66,20 @@ impl Step {
             adopted: false,
             pidfd: None,
             pump: None,
-            output: None,
+            log: None,
+            unnamed: None,
+            name_at: Instant::now() + NAME_AFTER,
             waiters: Vec::new(),
             kill_at: None,
             asked: BTreeSet::new(),
         }
+    }
+
+    /// What `/proc/PID/fd` calls the log or pipe that its processes write to.
+    pub(crate) fn output(&self) -> Option<PathBuf> {
+        let pipe = self.pump.as_ref().and_then(Pump::fd).map(|fd| fd.as_raw_fd());
+        let log = self.log.as_ref().or_else(|| self.unnamed.as_ref().map(Unnamed::file)).map(AsRawFd::as_raw_fd);
+        std::fs::read_link(format!("/proc/self/fd/{}", pipe.or(log)?)).ok()
     }
 
     /// The main process is gone.
@@ -115,18 +129,22 @@ impl Step {
 pub(crate) struct Launched {
     pub(crate) who: Identity,
     pub(crate) pump: Option<Pump>,
-    pub(crate) output: Option<PathBuf>,
+    /// The log, unless it is a spare.
+    pub(crate) log: Option<File>,
 }
 
-/// Opens the files and starts the process. The error is one sentence for people, without the program's name.
-pub(crate) fn launch(mark: String, mut spec: Spec, null: &File) -> Result<Launched, String> {
+/// Opens the files and starts the process. The error is one sentence for people, without the program's name. `spare`: an
+/// open file that will be the log.
+pub(crate) fn launch(mark: String, mut spec: Spec, null: &File, spare: Option<File>) -> Result<Launched, String> {
     let name = spec.argv.first().ok_or("there is no program: argv is empty")?;
     let cwd = Path::new(&spec.cwd);
-    if !cwd.is_dir() {
-        return Err(format!("the working directory {} does not exist", cwd.display()));
-    }
-    let program = spawn::find_program(name, &spec.vars, cwd).map_err(|error| error.to_string())?;
-    let log = open(Path::new(&spec.log), false)?;
+    let no_cwd = || format!("the working directory {} does not exist", cwd.display());
+    let told = |error: std::io::Error| if cwd.is_dir() { error.to_string() } else { no_cwd() };
+    let program = spawn::find_program(name, &spec.vars, cwd).map_err(told)?;
+    let (log, is_spare) = match spare {
+        Some(file) => (file, true),
+        None => (open(Path::new(&spec.log), false)?, false),
+    };
     let stdout = spec.stdout.as_deref().map(|path| open(Path::new(path), true)).transpose()?;
     spec.vars.insert(tree::MARKER.to_owned(), mark);
     let (pump, pipe) = match spec.mask.iter().any(|secret| !secret.is_empty()) {
@@ -147,11 +165,10 @@ pub(crate) fn launch(mark: String, mut spec: Spec, null: &File) -> Result<Launch
         stdout: stdout.as_ref().map_or(logged, AsRawFd::as_raw_fd),
         stderr: logged,
     })
-    .map_err(|error| error.to_string())?;
+    .map_err(told)?;
     // A child stays in /proc until we reap it, so this finds it even if it has ended.
     let start = tree::look(pid).map_or(0, |process| process.who.start);
-    let output = std::fs::read_link(format!("/proc/self/fd/{logged}")).ok();
-    Ok(Launched { who: Identity { pid, start }, pump, output })
+    Ok(Launched { who: Identity { pid, start }, pump, log: (!is_spare).then_some(log) })
 }
 
 /// Opens a file that a step writes, and the folders above it where they are missing.

@@ -26,7 +26,7 @@ use std::time::Duration;
 use haliotis_agent::{LocalAgent, Supervisor};
 use haliotis_engine::{Catalog, Engine, Recover};
 use haliotis_plugin_api::CloudSettings;
-use haliotis_store::{DataDir, DataDirLock, LogStore, Store};
+use haliotis_store::{Commits, DataDir, DataDirLock, LogStore, Store};
 
 use crate::failure::Failure;
 
@@ -60,6 +60,8 @@ pub struct Options {
     pub recover: Recover,
     /// Base of the pages' addresses, for `BUILD_URL`.
     pub base_url: String,
+    /// One thread does everything, for a single build without a server; it must be within a local task set.
+    pub alone: bool,
 }
 
 /// Everything that runs in one process over one data folder.
@@ -99,7 +101,8 @@ impl App {
         })?;
         let lock = DataDir::lock(&dir).map_err(|error| Failure::world(error.to_string()))?;
         let supervisor = supervisor(&dir)?;
-        let store = haliotis_store::open_store(options.database.as_deref(), &dir)
+        let commits = if options.alone { Commits::Here } else { Commits::Aside };
+        let store = haliotis_store::open_store_for(options.database.as_deref(), &dir, commits)
             .await
             .map_err(|error| Failure::world(error.to_string()))?;
         let (cloud, local_cloud) = cloud::open(&options, Arc::clone(&supervisor)).await?;
@@ -116,13 +119,12 @@ impl App {
             processes: supervisor,
             credentials: Arc::new(edges::StoredCredentials(Arc::clone(&store))),
         });
-        let engine = Engine::start(
-            Arc::clone(&store) as Arc<dyn haliotis_engine::Journal>,
-            Arc::new(agent),
-            registry::languages(),
-            options.recover,
-        )
-        .await?;
+        let journal = Arc::clone(&store) as Arc<dyn haliotis_engine::Journal>;
+        let (executor, languages) = (Arc::new(agent), registry::languages());
+        let engine = match options.alone {
+            true => Engine::start_here(journal, executor, languages, options.recover).await?,
+            false => Engine::start(journal, executor, languages, options.recover).await?,
+        };
         Ok(Arc::new(App {
             options,
             engine,
@@ -188,10 +190,8 @@ impl App {
 /// The supervisor of the folder. It starts while the rest is opened, so that the first step need not wait for it.
 fn supervisor(dir: &Path) -> Result<Arc<dyn haliotis_plugin_api::Processes>, Failure> {
     let exe = std::env::current_exe()?;
-    let supervisor = Supervisor::connect(&dir.join("agent"), &[exe.display().to_string(), "__supervise".to_owned()]);
-    let starting = supervisor.clone();
-    // Whoever needs it first hears of a failure.
-    tokio::spawn(async move { drop(starting.ready().await) });
+    let exe = [exe.display().to_string(), "__supervise".to_owned()];
+    let supervisor = Supervisor::connect_now(&dir.join("agent"), &exe);
     Ok(Arc::new(supervisor))
 }
 

@@ -41,16 +41,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     trace(cli.global.verbose);
     let ctx = Context::new(&cli.global);
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(code::INTERNAL, format!("cannot start the runtime: {error}")))
-        .and_then(|runtime| {
-            let outcome = runtime.block_on(dispatch(cli.verb, &ctx));
-            // Steps at work belong to their supervisor; nothing here is worth waiting for.
-            runtime.shutdown_background();
-            outcome
-        });
+    let outcome = match cli.verb {
+        Verb::Run(args) => alone(args, &ctx),
+        verb => crowd(verb, &ctx),
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -61,6 +55,37 @@ pub fn main() -> ExitCode {
             failure.exit_code()
         }
     }
+}
+
+/// On the threads of a server.
+fn crowd(verb: Verb, ctx: &Context) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(no_runtime)?;
+    let outcome = runtime.block_on(dispatch(verb, ctx));
+    // Steps at work belong to their supervisor; nothing here is worth waiting for.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// One build on one thread: between two short steps there is nothing to do at the same time, and each change of thread
+/// costs as much as a tenth of a step.
+fn alone(args: run::Run, ctx: &Context) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
+    let work = || {
+        let local = tokio::task::LocalSet::new();
+        let outcome = local.block_on(&runtime, run::run(args, ctx));
+        // The process ends now, and the system is quicker at tidying up than we are.
+        std::mem::forget((local, runtime));
+        outcome
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("run".to_owned()).stack_size(haliotis_engine::STACK_BYTES);
+        let thread = thread.spawn_scoped(scope, work).map_err(no_runtime)?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+fn no_runtime(error: std::io::Error) -> Failure {
+    Failure::new(code::INTERNAL, format!("cannot start the runtime: {error}"))
 }
 
 async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {

@@ -110,6 +110,7 @@ fn options(args: &Run, ctx: &Context) -> Result<Options, Failure> {
     let mut options = args.engine.options(ctx);
     options.recover = Recover::None;
     options.labels.extend(args.agent_labels.clone());
+    options.alone = true;
     for number in 1..=MOST_AT_ONCE {
         let name = if number == 1 { "run".to_owned() } else { format!("run-{number}") };
         let dir = ctx.data_dir().join(name);

@@ -205,7 +205,7 @@ async fn write_group(
     let mut heads = BTreeMap::new();
     let mut foreign = BTreeMap::new();
     for row in rows.bind(ids).fetch_all(&mut *transaction).await? {
-        let head = Head { last_seq: row.try_get(1)?, status: row.try_get(2)?, changed: None };
+        let head = Head { last_seq: row.try_get(1)?, changed: None };
         let side = if row.try_get::<i64, _>(3)? == epoch { &mut heads } else { &mut foreign };
         side.insert(row.try_get::<i64, _>(0)?, head);
     }

@@ -54,6 +54,13 @@ impl<D: Database> Journal for Sql<D> {
         let turns = appends.iter().map(NewTurn::encode).collect::<Result<Vec<_>, _>>()?;
         self.advance(turns).await
     }
+
+    fn append_here(&self, appends: &[Append]) -> Option<Result<Vec<Result<(), JournalError>>, JournalError>> {
+        match appends.iter().map(NewTurn::encode).collect() {
+            Ok(turns) => self.advance_here(turns),
+            Err(error) => Some(Err(error)),
+        }
+    }
 }
 
 /// A record of a journal.

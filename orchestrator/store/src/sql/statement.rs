@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use rusqlite::fallible_iterator::FallibleIterator;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Batch, Connection};
 use sqlx::postgres::{PgArguments, Postgres};
 use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments};
@@ -48,6 +51,16 @@ impl<T: Into<Bind>> From<Option<T>> for Bind {
     }
 }
 
+impl ToSql for Bind {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Bind::Null => ValueRef::Null,
+            Bind::Int(value) => ValueRef::Integer(*value),
+            Bind::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
 /// SQL and its values.
 #[derive(Clone, Debug)]
 pub struct Statement {
@@ -65,6 +78,24 @@ impl Statement {
     pub(crate) fn bind(mut self, value: impl Into<Bind>) -> Self {
         self.binds.push(value.into());
         self
+    }
+
+    /// Runs all its statements, each with the values that it names; answers how many rows the last one changed.
+    pub(crate) fn run(&self, connection: &Connection) -> rusqlite::Result<u64> {
+        let mut statements = Batch::new(connection, self.sql.as_str());
+        let mut changed = 0;
+        while let Some(mut statement) = statements.next()? {
+            for (index, value) in self.binds.iter().take(statement.parameter_count()).enumerate() {
+                statement.raw_bind_parameter(index + 1, value)?;
+            }
+            let mut rows = statement.raw_query();
+            while rows.next()?.is_some() {}
+            drop(rows);
+            if !statement.readonly() {
+                changed = connection.changes();
+            }
+        }
+        Ok(changed)
     }
 
     /// As sqlx takes it for SQLite; prepared once per connection and kept.

@@ -94,7 +94,6 @@ impl NewBuildRow {
 /// What is known of a build while a group is written.
 pub(crate) struct Head {
     pub(crate) last_seq: i64,
-    pub(crate) status: String,
     pub(crate) changed: Option<Change>,
 }
 
@@ -119,11 +118,4 @@ pub(crate) fn admit(heads: &mut BTreeMap<i64, Head>, turn: &NewTurn) -> Result<(
     let ended = turn.ended.clone().map(|(result, message)| (result, message, turn.at));
     head.changed = Some(Change { status: turn.status, ended: ended.or(earlier) });
     Ok(())
-}
-
-impl Head {
-    /// Whether only the last turn's number changes, so that no index need be touched.
-    pub(crate) fn keeps_status(&self) -> bool {
-        self.changed.as_ref().is_some_and(|change| change.ended.is_none() && change.status == self.status)
-    }
 }

@@ -20,13 +20,33 @@ mod code {
 /// Extended codes have the primary one in their low byte.
 const PRIMARY: i32 = 0xff;
 
-fn primary_code(error: &sqlx::Error) -> Option<i32> {
-    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
-    Some(extended & PRIMARY)
+/// An error of SQLite as one of the two libraries tells it: sqlx for readers, rusqlite for the writer.
+pub(super) trait Failure: std::fmt::Display {
+    /// SQLite's extended result code, if it was SQLite that failed.
+    fn extended_code(&self) -> Option<i32>;
+}
+
+impl Failure for sqlx::Error {
+    fn extended_code(&self) -> Option<i32> {
+        self.as_database_error()?.code()?.parse().ok()
+    }
+}
+
+impl Failure for rusqlite::Error {
+    fn extended_code(&self) -> Option<i32> {
+        match self {
+            rusqlite::Error::SqliteFailure(error, _) => Some(error.extended_code),
+            _ => None,
+        }
+    }
+}
+
+fn primary_code(error: &impl Failure) -> Option<i32> {
+    error.extended_code().map(|extended| extended & PRIMARY)
 }
 
 /// One sentence on what happened to which file, and the remedy.
-pub(super) fn explain(path: &Path, error: &sqlx::Error) -> String {
+pub(super) fn explain(path: &Path, error: &impl Failure) -> String {
     let file = path.display();
     match primary_code(error) {
         Some(code::FULL) => {
@@ -64,17 +84,17 @@ pub(super) fn explain(path: &Path, error: &sqlx::Error) -> String {
 }
 
 /// Whether the file itself is broken.
-pub(super) fn is_damage(error: &sqlx::Error) -> bool {
+pub(super) fn is_damage(error: &impl Failure) -> bool {
     matches!(primary_code(error), Some(code::CORRUPT | code::NOTADB))
 }
 
 /// Whether another process has a lock that passes.
-pub(super) fn is_busy(error: &sqlx::Error) -> bool {
+pub(super) fn is_busy(error: &impl Failure) -> bool {
     matches!(primary_code(error), Some(code::BUSY | code::LOCKED))
 }
 
 /// Whether the connection is in doubt after this error, so that the next write should have a new one.
-pub(super) fn spoils_connection(error: &sqlx::Error) -> bool {
+pub(super) fn spoils_connection(error: &impl Failure) -> bool {
     !matches!(
         primary_code(error),
         Some(code::FULL | code::BUSY | code::LOCKED | code::READONLY | code::TOOBIG | code::CONSTRAINT)

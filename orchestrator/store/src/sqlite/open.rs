@@ -9,8 +9,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rusqlite::{Connection, OpenFlags};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, SqlitePool};
 
 use super::failure;
 use crate::{data_dir, migrations};
@@ -25,6 +26,8 @@ const READERS: u32 = 4;
 const READER_TIMEOUT: Duration = Duration::from_secs(10);
 /// A reader that was idle so long gives its memory back.
 const READER_IDLE: Duration = Duration::from_secs(60);
+/// Statements of the writer that are kept prepared: all there are, with room.
+const STATEMENTS: usize = 32;
 /// Pages (of 4 KiB) in the write-ahead log before it is folded into the file: 8 MiB, so that the two fsyncs of a fold come
 /// once in hundreds of commits, while recovery after a crash still reads it in milliseconds.
 const CHECKPOINT_PAGES: u32 = 2_000;
@@ -58,10 +61,8 @@ pub enum OpenError {
 
 /// An open file.
 pub(super) struct Opened {
-    /// How to connect again.
-    pub(super) options: SqliteConnectOptions,
     /// The writer's connection.
-    pub(super) writer: SqliteConnection,
+    pub(super) writer: Connection,
     /// The readers'; none is connected yet.
     pub(super) readers: SqlitePool,
 }
@@ -74,31 +75,40 @@ pub(super) async fn open(path: &Path, busy: Duration) -> Result<Opened, OpenErro
             path.display()
         ))
     })?;
-    let options = options(path, busy);
-    let mut writer = SqliteConnection::connect_with(&options)
-        .await
-        .map_err(|error| OpenError::Failed(failure::explain(path, &error)))?;
+    let mut writer = writer(path, busy).map_err(|error| OpenError::Failed(failure::explain(path, &error)))?;
     prepare_schema(&mut writer, path, busy).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(READER_TIMEOUT)
         .idle_timeout(READER_IDLE)
         .test_before_acquire(false)
-        .connect_lazy_with(options.clone().pragma("query_only", "ON"));
-    Ok(Opened { options, writer, readers })
+        .connect_lazy_with(options(path, busy).pragma("query_only", "ON"));
+    Ok(Opened { writer, readers })
 }
 
-/// How every connection is made. Never makes a file: the one that was opened may have been taken away on purpose.
+/// The writing connection. Never makes a file: the one that was opened may have been taken away on purpose.
+pub(super) fn writer(path: &Path, busy: Duration) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(busy)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // WAL with FULL: the log is synced at every commit, which is what an `Ok` promises. secure_delete overwrites deleted
+    // credentials where that costs no extra write.
+    connection.execute_batch(&format!(
+        "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES};
+         PRAGMA secure_delete = FAST"
+    ))?;
+    Ok(connection)
+}
+
+/// How readers connect, and whoever copies the file.
 pub(super) fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(false)
         .busy_timeout(busy)
         .foreign_keys(true)
-        // WAL with FULL: the log is synced at every commit, which is what an `Ok` promises.
         .synchronous(SqliteSynchronous::Full)
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES.to_string())
-        // Overwrites deleted credentials where that costs no extra write.
         .pragma("secure_delete", "FAST")
         .thread_name(|number| format!("store-{number}"))
         .disable_statement_logging()
@@ -118,15 +128,13 @@ pub(super) fn new_private_file(path: &Path) -> io::Result<File> {
 }
 
 /// Which version the file has, having made sure that it is ours.
-async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, OpenError> {
-    let row = sqlx::query(
+fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let read = connection.query_row(
         "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
                 EXISTS (SELECT 1 FROM sqlite_schema)",
-    )
-    .fetch_one(connection)
-    .await;
-    let read =
-        row.and_then(|row| Ok((row.try_get::<i64, _>(0)?, row.try_get::<i64, _>(1)?, row.try_get::<bool, _>(2)?)));
+        (),
+        |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, bool>(2)?)),
+    );
     let (application, version, filled) = read.map_err(|error| OpenError::Failed(failure::explain(path, &error)))?;
     let known = migrations::newest();
     match (filled, application == migrations::APPLICATION_ID) {
@@ -139,14 +147,14 @@ async fn version(connection: &mut SqliteConnection, path: &Path) -> Result<i64, 
 
 /// Two servers may open a new file at once: one makes the schema, the other finds it made and is content. SQLite does not
 /// wait for the lock that a change to WAL mode takes, so this does.
-async fn prepare_schema(connection: &mut SqliteConnection, path: &Path, busy: Duration) -> Result<(), OpenError> {
+async fn prepare_schema(connection: &mut Connection, path: &Path, busy: Duration) -> Result<(), OpenError> {
     let begin = Instant::now();
     loop {
-        let found = version(connection, path).await?;
-        let Err(error) = migrate(connection, found).await else { return Ok(()) };
+        let found = version(connection, path)?;
+        let Err(error) = migrate(connection, found) else { return Ok(()) };
         // SQLite may have rolled back already, and then says that no transaction is active.
-        let _ = sqlx::query("ROLLBACK").execute(&mut *connection).await;
-        let made_by_another = version(connection, path).await? != found;
+        let _ = connection.execute_batch("ROLLBACK");
+        let made_by_another = version(connection, path)? != found;
         if !made_by_another && (!failure::is_busy(&error) || begin.elapsed() > busy) {
             return Err(OpenError::Failed(failure::explain(path, &error)));
         }
@@ -154,10 +162,10 @@ async fn prepare_schema(connection: &mut SqliteConnection, path: &Path, busy: Du
     }
 }
 
-async fn migrate(connection: &mut SqliteConnection, version: i64) -> Result<(), sqlx::Error> {
-    sqlx::raw_sql("PRAGMA journal_mode = WAL").execute(&mut *connection).await?;
+fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
     match migrations::script_from(version) {
-        Some(script) => sqlx::raw_sql(AssertSqlSafe(script)).execute(connection).await.map(|_| ()),
+        Some(script) => connection.execute_batch(&script),
         None => Ok(()),
     }
 }

@@ -64,6 +64,14 @@ impl Database for SqliteFile {
         }
     }
 
+    fn advance_here(&self, turns: Vec<NewTurn>) -> Option<Result<Vec<Result<(), JournalError>>, JournalError>> {
+        let done = self.writer.write_here(&Work::Append(turns))?;
+        Some(done.map_err(JournalError::Store).and_then(|done| match done {
+            Done::Appended(results) => Ok(results),
+            other => Err(other.misplaced()),
+        }))
+    }
+
     /// All of them: the lock on the data folder keeps other servers away.
     async fn claim(&self) -> Result<Vec<BuildId>, JournalError> {
         let statement = Statement::new("SELECT id FROM builds WHERE status <> 'ended' ORDER BY id");

@@ -48,7 +48,9 @@ fn sql(text: &'static str) -> Statement {
 
 async fn open() -> (TempDir, Arc<SqliteStore>) {
     let folder = tempfile::tempdir().unwrap();
-    let store = SqliteStore::open_with(&folder.path().join("haliotis.db"), Duration::from_millis(50)).await.unwrap();
+    let store = SqliteStore::open_with(&folder.path().join("haliotis.db"), Duration::from_millis(50), Commits::Aside)
+        .await
+        .unwrap();
     (folder, store)
 }
 

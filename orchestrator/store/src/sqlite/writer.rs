@@ -1,8 +1,13 @@
 //! The one writer: takes all that wait, writes it in one transaction with one fsync, then answers each.
 //!
+//! ```text
+//! Commits::Aside   writes of any thread ─> queue ─> the writer's thread: one transaction for all that wait
+//! Commits::Here    a write is committed by the thread that asks, before the call returns: no change of thread,
+//!                  which for a small turn costs more than its fsync. For one build on one thread. Appends of those
+//!                  who can do something else meanwhile (`append`, not `append_here`) go to a thread all the same.
+//! ```
 //! Properties: nobody is answered before the commit. Work of one job is in one transaction. Jobs are written in the
-//! order they were queued, except that appends come after the other work of their group (no job can depend on another
-//! of its group: its sender has no answer yet).
+//! order they were queued.
 //!
 //! Races and failures:
 //! - A job whose sender went away is written all the same; its turn may already have been promised elsewhere.
@@ -12,14 +17,14 @@
 //! - The connection is in doubt (I/O error): it is dropped, and the next group makes a new one.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use haliotis_engine::{Created, JournalError};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{Connection, SqliteConnection};
+use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{append, failure, journal};
+use super::{Commits, append, failure, journal, open};
 use crate::sql::statement::Statement;
 use crate::sql::turn::{NewBuildRow, NewTurn};
 
@@ -36,8 +41,6 @@ pub(super) enum Work {
     Append(Vec<NewTurn>),
     /// Anything that is one statement.
     Change(Statement),
-    /// Nothing; ends the writer.
-    Close,
 }
 
 /// What came of it.
@@ -48,8 +51,6 @@ pub(super) enum Done {
     Appended(Vec<Result<(), JournalError>>),
     /// Of `Change`: rows changed.
     Changed(u64),
-    /// Of `Close`.
-    Closed,
 }
 
 impl Done {
@@ -59,7 +60,6 @@ impl Done {
             Done::Created(_) => "created",
             Done::Appended(_) => "appended",
             Done::Changed(_) => "changed",
-            Done::Closed => "closed",
         };
         JournalError::Store(format!("the writer answered `{name}` to another question; please report this"))
     }
@@ -67,87 +67,155 @@ impl Done {
 
 /// Work and who waits for it.
 pub(super) struct Job {
-    /// What to write.
-    pub(super) work: Work,
+    work: Work,
     /// Told after the commit.
-    pub(super) answer: oneshot::Sender<Result<Done, JournalError>>,
+    answer: oneshot::Sender<Result<Done, String>>,
 }
 
-/// Starts the writer on the current runtime. It ends with `Work::Close`, or when every sender is gone.
-pub(super) fn spawn(
-    path: Arc<PathBuf>,
-    options: SqliteConnectOptions,
-    connection: SqliteConnection,
-) -> mpsc::Sender<Job> {
-    let (sender, jobs) = mpsc::channel(QUEUE);
-    let writer = Writer { path, options, connection: Some(connection) };
-    tokio::spawn(writer.run(jobs));
-    sender
+/// What travels to the writer's thread.
+pub(super) enum Message {
+    Job(Job),
+    /// Ends it, after all that came before.
+    Close(oneshot::Sender<()>),
 }
 
-struct Writer {
-    path: Arc<PathBuf>,
-    options: SqliteConnectOptions,
-    connection: Option<SqliteConnection>,
+/// The way to the disk.
+#[derive(Debug)]
+pub(super) enum Writer {
+    Here(Arc<Mutex<Option<Committer>>>),
+    Aside(mpsc::Sender<Message>),
 }
 
 impl Writer {
-    async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
-        let mut group = Vec::new();
-        let mut closing = None;
-        while closing.is_none() && jobs.recv_many(&mut group, GROUP).await > 0 {
-            if let Some(at) = group.iter().position(|job| matches!(job.work, Work::Close)) {
-                closing = Some(group.swap_remove(at).answer);
-                jobs.close();
+    /// A writer over this connection. Fails when there can be no thread for it.
+    pub(super) fn new(committer: Committer, commits: Commits) -> std::io::Result<Writer> {
+        match commits {
+            Commits::Here => Ok(Writer::Here(Arc::new(Mutex::new(Some(committer))))),
+            Commits::Aside => {
+                let (sender, messages) = mpsc::channel(QUEUE);
+                let thread = std::thread::Builder::new().name("store".to_owned());
+                thread.spawn(move || run(committer, messages))?;
+                Ok(Writer::Aside(sender))
             }
-            self.commit_group(std::mem::take(&mut group)).await;
-        }
-        if let Some(connection) = self.connection.take()
-            && let Err(error) = connection.close().await
-        {
-            tracing::warn!(file = %self.path.display(), %error, "closing the store failed; nothing acknowledged is lost");
-        }
-        if let Some(answer) = closing {
-            let _ = answer.send(Ok(Done::Closed));
         }
     }
 
-    async fn commit_group(&mut self, group: Vec<Job>) {
+    /// Writes on this thread; `None`: the writer has a thread of its own, or is closed.
+    pub(super) fn write_here(&self, work: &Work) -> Option<Result<Done, String>> {
+        match self {
+            Writer::Here(committer) => commit_one(committer, work),
+            Writer::Aside(_) => None,
+        }
+    }
+
+    /// Writes; `None`: the store is closed.
+    pub(super) async fn write(&self, work: Work) -> Option<Result<Done, String>> {
+        match self {
+            // Who can wait for the disk without standing still is not made to.
+            Writer::Here(committer) if matches!(work, Work::Append(_)) => {
+                let committer = Arc::clone(committer);
+                tokio::task::spawn_blocking(move || commit_one(&committer, &work)).await.ok()?
+            }
+            Writer::Here(committer) => commit_one(committer, &work),
+            Writer::Aside(messages) => {
+                let (answer, done) = oneshot::channel();
+                messages.send(Message::Job(Job { work, answer })).await.ok()?;
+                done.await.ok()
+            }
+        }
+    }
+
+    /// Waits for the writes under way; after `before` has run, closes the connection.
+    pub(super) async fn close(&self, before: impl Future<Output = ()>) {
+        match self {
+            Writer::Here(committer) => {
+                let committer = committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+                before.await;
+                committer.into_iter().for_each(Committer::close);
+            }
+            Writer::Aside(messages) => {
+                let (closed, all_closed) = oneshot::channel();
+                before.await;
+                if messages.send(Message::Close(closed)).await.is_ok() {
+                    let _ = all_closed.await;
+                }
+            }
+        }
+    }
+}
+
+fn commit_one(committer: &Mutex<Option<Committer>>, work: &Work) -> Option<Result<Done, String>> {
+    let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
+    let done = committer.as_mut()?.commit(&[work]);
+    Some(done.and_then(|mut done| done.pop().ok_or_else(|| "the writer gave no answer".to_owned())))
+}
+
+/// The writer's thread. Ends with `Message::Close`, or when every sender is gone.
+fn run(mut committer: Committer, mut messages: mpsc::Receiver<Message>) {
+    let mut closing = None;
+    while closing.is_none() {
+        let Some(first) = messages.blocking_recv() else { break };
+        let mut group = Vec::new();
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Job(job) => group.push(job),
+                Message::Close(closed) => {
+                    closing = Some(closed);
+                    messages.close();
+                    break;
+                }
+            }
+            next = if group.len() < GROUP { messages.try_recv().ok() } else { None };
+        }
+        committer.commit_group(group);
+    }
+    committer.close();
+    if let Some(closed) = closing {
+        let _ = closed.send(());
+    }
+}
+
+/// The writing connection.
+#[derive(Debug)]
+pub(super) struct Committer {
+    pub(super) path: Arc<PathBuf>,
+    pub(super) busy: Duration,
+    pub(super) connection: Option<Connection>,
+}
+
+impl Committer {
+    fn commit_group(&mut self, group: Vec<Job>) {
         if group.is_empty() {
             return;
         }
         let work: Vec<&Work> = group.iter().map(|job| &job.work).collect();
-        match self.commit(&work).await {
+        match self.commit(&work) {
             Ok(done) => {
                 for (job, done) in group.into_iter().zip(done) {
                     let _ = job.answer.send(Ok(done));
                 }
             }
-            Err(reason) if group.len() == 1 => refuse(group, &reason),
-            Err(_) => self.commit_one_by_one(group).await,
-        }
-    }
-
-    async fn commit_one_by_one(&mut self, group: Vec<Job>) {
-        for job in group {
-            let outcome = match self.commit(&[&job.work]).await {
-                Ok(mut done) => done.pop().unwrap_or(Done::Closed),
-                Err(reason) => {
-                    refuse(vec![job], &reason);
-                    continue;
+            Err(reason) if group.len() == 1 => {
+                group.into_iter().for_each(|job| drop(job.answer.send(Err(reason.clone()))));
+            }
+            Err(_) => {
+                for job in group {
+                    let done = self.commit(&[&job.work]);
+                    let done = done.and_then(|mut done| done.pop().ok_or_else(|| "no answer".to_owned()));
+                    let _ = job.answer.send(done);
                 }
-            };
-            let _ = job.answer.send(Ok(outcome));
+            }
         }
     }
 
     /// One transaction. On an error nothing of it stays.
-    async fn commit(&mut self, work: &[&Work]) -> Result<Vec<Done>, String> {
-        let mut connection = match self.connection.take() {
+    fn commit(&mut self, work: &[&Work]) -> Result<Vec<Done>, String> {
+        let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => SqliteConnection::connect_with(&self.options).await.map_err(|error| self.report(&error))?,
+            None => open::writer(&self.path, self.busy).map_err(|error| self.report(&error))?,
         };
-        match transact(&mut connection, work).await {
+        match transact(&connection, work) {
             Ok(done) => {
                 self.connection = Some(connection);
                 Ok(done)
@@ -155,7 +223,7 @@ impl Writer {
             Err(error) => {
                 let reason = self.report(&error);
                 // SQLite may have rolled back already, and then says that no transaction is active.
-                let _ = sqlx::query("ROLLBACK").execute(&mut connection).await;
+                let _ = connection.execute_batch("ROLLBACK");
                 if !failure::spoils_connection(&error) {
                     self.connection = Some(connection);
                 }
@@ -164,49 +232,35 @@ impl Writer {
         }
     }
 
-    fn report(&self, error: &sqlx::Error) -> String {
+    fn report(&self, error: &rusqlite::Error) -> String {
         let reason = failure::explain(&self.path, error);
         tracing::error!("{reason}");
         reason
     }
-}
 
-fn refuse(group: Vec<Job>, reason: &str) {
-    for job in group {
-        let _ = job.answer.send(Err(JournalError::Store(reason.to_owned())));
+    fn close(self) {
+        if let Some(connection) = self.connection
+            && let Err((_, error)) = connection.close()
+        {
+            tracing::warn!(file = %self.path.display(), %error, "closing the store failed; nothing acknowledged is lost");
+        }
     }
 }
 
-async fn transact(connection: &mut SqliteConnection, work: &[&Work]) -> Result<Vec<Done>, sqlx::Error> {
-    if let [Work::Append(turns)] = work
-        && let [turn] = turns.as_slice()
-        && append::write_lone(connection, turn).await?
-    {
-        return Ok(vec![Done::Appended(vec![Ok(())])]);
-    }
+fn transact(connection: &Connection, work: &[&Work]) -> rusqlite::Result<Vec<Done>> {
     // The write lock comes first: what is read from here on, the fences above all, holds until the commit.
-    let turns: Vec<&NewTurn> = work
-        .iter()
-        .flat_map(|work| match work {
-            Work::Append(turns) => turns.as_slice(),
-            _ => &[],
-        })
-        .collect();
-    let heads = append::begin(connection, &turns).await?;
+    connection.prepare_cached("BEGIN IMMEDIATE")?.execute(())?;
     let mut done = Vec::with_capacity(work.len());
     for work in work {
         done.push(match work {
-            Work::Create(build) => Done::Created(journal::insert(connection, build).await?),
-            Work::Change(change) => Done::Changed(change.query().execute(&mut *connection).await?.rows_affected()),
-            Work::Append(turns) => Done::Appended(Vec::with_capacity(turns.len())),
-            Work::Close => Done::Closed,
+            Work::Create(build) => Done::Created(journal::insert(connection, build)?),
+            Work::Change(change) => Done::Changed(change.run(connection)?),
+            Work::Append(turns) => {
+                let results = turns.iter().map(|turn| append::write(connection, turn));
+                Done::Appended(results.collect::<rusqlite::Result<_>>()?)
+            }
         });
     }
-    let mut outcomes = append::write_and_commit(connection, heads, &turns).await?.into_iter();
-    for (work, done) in work.iter().zip(&mut done) {
-        if let (Work::Append(turns), Done::Appended(results)) = (work, done) {
-            results.extend(outcomes.by_ref().take(turns.len()));
-        }
-    }
+    connection.prepare_cached("COMMIT")?.execute(())?;
     Ok(done)
 }

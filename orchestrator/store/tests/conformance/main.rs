@@ -10,7 +10,7 @@ mod suite;
 use std::sync::Arc;
 
 use haliotis_engine::{Catalog, Journal};
-use haliotis_store::{MemoryStore, PostgresStore, SqliteStore};
+use haliotis_store::{Commits, MemoryStore, PostgresStore, SqliteStore};
 
 /// Both traits in one.
 pub(crate) trait Store: Journal + Catalog {}
@@ -19,7 +19,7 @@ impl<T: Journal + Catalog> Store for T {}
 /// A store under test: what is opened twice is the same data.
 pub(crate) enum Subject {
     Memory(Arc<MemoryStore>),
-    Sqlite(tempfile::TempDir),
+    Sqlite(tempfile::TempDir, Commits),
     /// The address of an empty database.
     Postgres(String),
 }
@@ -29,8 +29,8 @@ impl Subject {
         Self::Memory(Arc::new(MemoryStore::new()))
     }
 
-    fn sqlite() -> Self {
-        Self::Sqlite(tempfile::tempdir().unwrap())
+    fn sqlite(commits: Commits) -> Self {
+        Self::Sqlite(tempfile::tempdir().unwrap(), commits)
     }
 
     /// `None`: there is no server here, and the test says so.
@@ -41,7 +41,9 @@ impl Subject {
     pub(crate) async fn open(&self) -> Arc<dyn Store> {
         match self {
             Self::Memory(store) => Arc::clone(store) as Arc<dyn Store>,
-            Self::Sqlite(folder) => SqliteStore::open(&folder.path().join("haliotis.db")).await.unwrap(),
+            Self::Sqlite(folder, commits) => {
+                SqliteStore::open_for(&folder.path().join("haliotis.db"), *commits).await.unwrap()
+            }
             Self::Postgres(url) => PostgresStore::open(url, "the test").await.unwrap(),
         }
     }
@@ -58,7 +60,13 @@ macro_rules! conformance {
         mod sqlite {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $promise() {
-                crate::suite::$promise(crate::Subject::sqlite()).await;
+                crate::suite::$promise(crate::Subject::sqlite(haliotis_store::Commits::Aside)).await;
+            })*
+        }
+        mod sqlite_here {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() {
+                crate::suite::$promise(crate::Subject::sqlite(haliotis_store::Commits::Here)).await;
             })*
         }
         mod postgres {
