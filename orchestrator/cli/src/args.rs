@@ -67,6 +67,8 @@ pub enum Verb {
     JobDsl(commands::jobdsl::JobDsl),
     /// People, groups and what they may do
     User(commands::user::User),
+    /// Secrets of webhooks
+    Hook(commands::hook::Hook),
     /// Make, list and revoke API tokens
     Token(commands::token::Token),
     /// Verify and export the audit trail

@@ -207,8 +207,12 @@ async fn what_needs_no_login_is_written_down() {
     let known = [
         "/api/openapi.json",
         "/assets/{hash}/{name}",
+        "/bitbucket-hook/",
         "/favicon.ico",
+        "/git/notifyCommit",
+        "/gitea-webhook/post",
         "/github-webhook/",
+        "/gitlab-webhook/post",
         "/healthz",
         "/hooks/{host}",
         "/login",

@@ -158,6 +158,9 @@ impl App {
         id: Option<&str>,
     ) -> Result<Option<haliotis_scm::Credential>, builds::BuildError> {
         let Some(id) = id else { return Ok(None) };
+        if id.starts_with(triggers::HOOK_PREFIX) {
+            return Err(builds::BuildError::NoCredential(id.to_owned()));
+        }
         let stored = self.store.credential(id).await?.ok_or_else(|| builds::BuildError::NoCredential(id.to_owned()))?;
         Ok(Some(haliotis_scm::Credential::from_fields(id, &stored.kind, &stored.fields)?))
     }

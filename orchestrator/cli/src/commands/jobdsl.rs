@@ -117,7 +117,9 @@ fn generate(args: &Apply, ctx: &Context) -> Result<Generated, Failure> {
     })?;
     let seed = seed(args)?;
     haliotis_jobdsl::run(&text, &path.display().to_string(), seed).map_err(|problems| {
-        if let Some(output) = problems.first().map(|problem| problem.output.trim_end()).filter(|output| !output.is_empty()) {
+        if let Some(output) =
+            problems.first().map(|problem| problem.output.trim_end()).filter(|output| !output.is_empty())
+        {
             ctx.say(output);
         }
         let shown: Vec<String> = problems.iter().map(|problem| place(path, problem)).collect();
@@ -154,7 +156,8 @@ fn seed(args: &Apply) -> Result<Seed, Failure> {
         root_url: of("JENKINS_URL"),
     };
     let root = args.workspace.clone().unwrap_or_else(|| source::root_of(&args.file));
-    let root = root.canonicalize().map_err(|error| Failure::world(format!("cannot read {}: {error}", root.display())))?;
+    let root =
+        root.canonicalize().map_err(|error| Failure::world(format!("cannot read {}: {error}", root.display())))?;
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Ok(Seed {
         variables,

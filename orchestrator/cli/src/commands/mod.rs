@@ -10,6 +10,7 @@ pub mod credential;
 pub mod demo;
 pub mod doctor;
 pub mod groovy;
+pub mod hook;
 pub mod jobdsl;
 pub mod lint;
 pub mod logs;
@@ -99,6 +100,7 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Serve(args) => serve::run(args, ctx).await,
         Verb::Pipeline(args) => pipeline::run(args, ctx).await,
         Verb::JobDsl(args) => jobdsl::run(args, ctx).await,
+        Verb::Hook(args) => hook::run(args, ctx).await,
         Verb::User(args) => user::run(args, ctx).await,
         Verb::Token(args) => token::run(args, ctx).await,
         Verb::Audit(args) => audit::run(args, ctx).await,

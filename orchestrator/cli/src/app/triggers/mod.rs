@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use crate::app::App;
 use crate::app::builds::BuildError;
 
-pub use hooks::GitHooks;
+pub use hooks::{GitHooks, PREFIX as HOOK_PREFIX};
 
 /// Ways to say "look now".
 #[derive(Default)]
@@ -31,6 +31,8 @@ pub struct Nudges {
     pub models: Notify,
     /// The outbox.
     pub outbox: Notify,
+    /// Deliveries of git hosts.
+    pub hooks: Notify,
 }
 
 /// Starts all reconcilers; they end with the process.
@@ -39,6 +41,7 @@ pub fn start(app: &Arc<App>) {
     tokio::spawn(cron::run(Arc::clone(app)));
     tokio::spawn(models::run(Arc::clone(app)));
     tokio::spawn(outbox::run(Arc::clone(app)));
+    tokio::spawn(hooks::run(Arc::clone(app)));
     if app.options.database.is_some() {
         tokio::spawn(servers::run(Arc::clone(app)));
     }
