@@ -22,12 +22,24 @@ pub(super) fn bucket_order(vm: &mut Vm, items: Vec<Value>) -> Result<Vec<Value>,
 }
 
 pub(super) fn flatten(vm: &mut Vm, items: &[Value], out: &mut Vec<Value>) -> Result<(), Raise> {
+    let mut left = MAX_WALKED;
+    flatten_some(vm, items, out, &mut left)
+}
+
+/// Elements that `flatten` looks at, at most: a list that holds itself twice would have no end.
+const MAX_WALKED: usize = 5_000_000;
+
+fn flatten_some(vm: &mut Vm, items: &[Value], out: &mut Vec<Value>, left: &mut usize) -> Result<(), Raise> {
     vm.deeper(|vm| {
         for item in items {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                vm.charge(usize::MAX)?;
+            }
             match item {
                 Value::List(_) | Value::Set(_) | Value::Range(_) => {
                     let inner = vm.elements(item)?;
-                    flatten(vm, &inner, out)?;
+                    flatten_some(vm, &inner, out, left)?;
                 }
                 other => out.push(other.clone()),
             }

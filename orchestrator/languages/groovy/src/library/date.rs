@@ -104,7 +104,7 @@ const DATES: &[Method] = &[
     method("clone", 0, 0, |vm, this, _| Ok(date(vm, millis(this)?))),
     method("clearTime", 0, 0, |_, this, _| {
         let state = moment(this)?;
-        state.0.set(state.0.get().div_euclid(DAY) * DAY);
+        state.0.set(state.0.get().div_euclid(DAY).saturating_mul(DAY));
         Ok(this.clone())
     }),
     method("toInstant", 0, 0, |vm, this, _| Ok(super::java_time::instant(vm, millis(this)?))),
@@ -435,8 +435,8 @@ fn days(vm: &mut Vm, this: &Value, args: &[Value], sign: i64) -> Answer {
 fn moment_of(parts: &[i64; 7], zone: &TimeZone) -> Option<i64> {
     let [year, month, day, hour, minute, second, milli] = *parts;
     let months = year.checked_mul(12)?.checked_add(month - 1)?;
-    let first =
-        jiff::civil::date(i16::try_from(months.div_euclid(12)).ok()?, i8::try_from(months.rem_euclid(12) + 1).ok()?, 1);
+    let (year, month) = (i16::try_from(months.div_euclid(12)).ok()?, i8::try_from(months.rem_euclid(12) + 1).ok()?);
+    let first = jiff::civil::Date::new(year, month, 1).ok()?;
     let start = first.to_datetime(jiff::civil::Time::midnight());
     let seconds =
         (day - 1).checked_mul(86_400)?.checked_add(hour.checked_mul(3600)?)?.checked_add(minute.checked_mul(60)?)?;

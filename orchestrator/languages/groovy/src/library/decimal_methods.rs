@@ -158,6 +158,9 @@ fn exact(number: f64) -> String {
     text.strip_suffix('.').unwrap_or(text).to_owned()
 }
 
+/// Digits behind the point that a quotient may be asked for; more would cost minutes.
+const MAX_SCALE: u32 = 10_000;
+
 fn divide(vm: &mut Vm, this: &Value, args: &[Value]) -> Answer {
     let (other, scale, mode) = match args {
         [other] => (other, None, Rounding::HalfUp),
@@ -171,6 +174,9 @@ fn divide(vm: &mut Vm, this: &Value, args: &[Value]) -> Answer {
             "java.lang.ArithmeticException",
             if a.is_zero() { "Division undefined" } else { "Division by zero" },
         ));
+    }
+    if scale.is_some_and(|scale| scale.unsigned_abs() > MAX_SCALE) {
+        return Err(vm.throw("java.lang.ArithmeticException", "Overflow: the quotient would have too many digits"));
     }
     let Some(scale) = scale else {
         return match a.divide_exact(&b) {

@@ -298,7 +298,8 @@ const METHODS: &[Method] = &[
         Ok(wrap(vm, Time::Duration(all)))
     }),
     method("abs", 0, 0, |vm, this, _| {
-        let all = duration(this)?.abs();
+        let length = duration(this)?;
+        let all = if length.is_negative() { length.checked_neg().unwrap_or(SignedDuration::MAX) } else { length };
         Ok(wrap(vm, Time::Duration(all)))
     }),
     method("getYears", 0, 0, |_, this, _| Ok(Value::Int(period(this)?.0))),
@@ -343,14 +344,14 @@ fn upper(name: &'static str, names: &'static str) -> &'static str {
 }
 
 fn weekday(vm: &mut Vm, at: i8) -> Value {
-    let place = usize::try_from(at - 1).unwrap_or(0) % 7;
+    let place = usize::try_from(i32::from(at) - 1).unwrap_or(0) % 7;
     let name =
         upper(DAYS.get(place).copied().unwrap_or(""), "MONDAY TUESDAY WEDNESDAY THURSDAY FRIDAY SATURDAY SUNDAY");
     vm.native(WEEKDAY, Constant { name, ordinal: place })
 }
 
 fn month(vm: &mut Vm, at: i8) -> Value {
-    let place = usize::try_from(at - 1).unwrap_or(0) % 12;
+    let place = usize::try_from(i32::from(at) - 1).unwrap_or(0) % 12;
     let name = upper(
         MONTHS.get(place).copied().unwrap_or(""),
         "JANUARY FEBRUARY MARCH APRIL MAY JUNE JULY AUGUST SEPTEMBER OCTOBER NOVEMBER DECEMBER",

@@ -54,9 +54,11 @@ const STATICS: &[Static] = &[
     function("pow", 2, 2, |_, args| two(args, f64::powf)),
     function("atan2", 2, 2, |_, args| two(args, f64::atan2)),
     function("hypot", 2, 2, |_, args| two(args, f64::hypot)),
-    function("floorMod", 2, 2, |vm, args| divided(vm, args, |a, b| divisible(b).map(|b| ((a % b) + b) % b))),
+    function("floorMod", 2, 2, |vm, args| divided(vm, args, |a, b| divisible(b).map(|b| floor_mod(a, b)))),
     function("floorDiv", 2, 2, |vm, args| {
-        divided(vm, args, |a, b| divisible(b).map(|b| a.wrapping_div(b) - i64::from(a % b != 0 && (a < 0) != (b < 0))))
+        divided(vm, args, |a, b| {
+            divisible(b).map(|b| a.wrapping_div(b) - i64::from(a.wrapping_rem(b) != 0 && (a < 0) != (b < 0)))
+        })
     }),
     function("addExact", 2, 2, |vm, args| whole(vm, args, i64::checked_add)),
     function("subtractExact", 2, 2, |vm, args| whole(vm, args, i64::checked_sub)),
@@ -67,6 +69,11 @@ const STATICS: &[Static] = &[
     }),
     function("random", 0, 0, |vm, _| Ok(Value::Double(super::random::unit(vm.random())))),
 ];
+
+fn floor_mod(a: i64, b: i64) -> i64 {
+    let rest = a.wrapping_rem(b);
+    if rest != 0 && (rest < 0) != (b < 0) { rest + b } else { rest }
+}
 
 fn divisible(b: i64) -> Option<i64> {
     (b != 0).then_some(b)

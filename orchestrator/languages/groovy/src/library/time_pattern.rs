@@ -5,6 +5,9 @@
 
 use jiff::civil::{Date, DateTime, Weekday};
 
+/// Most digits that a number is filled up to; more letters of one kind in a row are a mistake.
+const MAX_WIDTH: usize = 100;
+
 /// Which of the two a pattern is written for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
@@ -142,7 +145,8 @@ pub(crate) fn write(pattern: &str, fields: &Fields, dialect: Dialect) -> Result<
 
 fn field(letter: char, many: usize, fields: &Fields, dialect: Dialect) -> Result<String, String> {
     let when = &fields.when;
-    let padded = |number: i64| format!("{number:0many$}");
+    let width = many.min(MAX_WIDTH);
+    let padded = |number: i64| format!("{number:0width$}");
     let hour = i64::from(when.hour());
     let modern = dialect == Dialect::Modern;
     Ok(match letter {

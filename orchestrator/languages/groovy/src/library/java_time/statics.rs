@@ -174,8 +174,8 @@ pub(super) const FORMATTERS: &[Static] = &[
 
 pub(super) const WEEKDAYS: &[Static] = &[
     function("of", 1, 1, |vm, args| {
-        let at = int(vm, args.first().ok_or(Raise::NoMatch)?)?;
-        Ok(weekday(vm, i8::try_from(at).unwrap_or(1)))
+        let at = named_place(vm, args, "DayOfWeek", 7)?;
+        Ok(weekday(vm, at))
     }),
     function("MONDAY", 0, 0, |vm, _| Ok(weekday(vm, 1))),
     function("TUESDAY", 0, 0, |vm, _| Ok(weekday(vm, 2))),
@@ -188,8 +188,8 @@ pub(super) const WEEKDAYS: &[Static] = &[
 
 pub(super) const MONTH_STATICS: &[Static] = &[
     function("of", 1, 1, |vm, args| {
-        let at = int(vm, args.first().ok_or(Raise::NoMatch)?)?;
-        Ok(month(vm, i8::try_from(at).unwrap_or(1)))
+        let at = named_place(vm, args, "MonthOfYear", 12)?;
+        Ok(month(vm, at))
     }),
     function("JANUARY", 0, 0, |vm, _| Ok(month(vm, 1))),
     function("FEBRUARY", 0, 0, |vm, _| Ok(month(vm, 2))),
@@ -219,3 +219,12 @@ pub(super) const UNIT_STATICS: &[Static] = &[
     function("YEARS", 0, 0, |vm, _| Ok(unit(vm, 10))),
     function("DECADES", 0, 0, |vm, _| Ok(unit(vm, 11))),
 ];
+
+/// A number of a weekday or month, from 1.
+fn named_place(vm: &mut Vm, args: &[Value], what: &str, most: i8) -> Result<i8, Raise> {
+    let at = int(vm, args.first().ok_or(Raise::NoMatch)?)?;
+    match i8::try_from(at) {
+        Ok(at) if (1..=most).contains(&at) => Ok(at),
+        _ => Err(vm.throw("java.time.DateTimeException", format!("Invalid value for {what}: {at}"))),
+    }
+}
