@@ -1,5 +1,7 @@
 //! Hostile calls of the library: each ends with a value, an exception or a limit; none panics, and none holds the server.
 
+#![expect(clippy::disallowed_types, reason = "the test measures how long a script holds it")]
+
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
