@@ -1,5 +1,7 @@
 //! Steps: scripts wait for the host wherever they call it, and go on with its answer or its exception.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
