@@ -6,7 +6,8 @@
 //! - an attempt's START is in the journal once,
 //! - the slots granted never exceed the agent's slots and look-ahead.
 //!
-//! A failing seed is printed; run it alone with `HALIOTIS_SEED=N cargo test -p haliotis-engine --test simulation`.
+//! A failing seed is printed; run it alone with `HALIOTIS_SEED=N cargo test -p haliotis-engine --test simulation`, and
+//! more of them than usual with `HALIOTIS_SEEDS=N`.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and prints the seed that failed")]
 #![expect(clippy::disallowed_methods, reason = "the seed of one run comes from the environment")]
@@ -378,9 +379,10 @@ impl World {
 }
 
 fn seeds() -> Vec<u64> {
-    match std::env::var("HALIOTIS_SEED").ok().and_then(|seed| seed.parse().ok()) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
+    match number("HALIOTIS_SEED") {
         Some(seed) => vec![seed],
-        None => (1..=SEEDS).collect(),
+        None => (1..=number("HALIOTIS_SEEDS").unwrap_or(SEEDS)).collect(),
     }
 }
 
