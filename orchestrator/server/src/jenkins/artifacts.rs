@@ -88,7 +88,8 @@ pub(crate) async fn all(call: &Call, target: &Target) -> Result<Response, Failed
         }
     });
     // Compression asks once more after the end.
-    let parts = stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|part| (part, receiver)) });
+    let parts =
+        stream::unfold(receiver, |mut receiver| async move { receiver.recv().await.map(|part| (part, receiver)) });
     let body = parts.fuse();
     let headers = [
         (header::CONTENT_TYPE, "application/zip"),

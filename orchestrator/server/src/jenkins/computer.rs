@@ -24,9 +24,11 @@ pub(crate) async fn all(call: &Call, want: &Want) -> Result<Data, Failed> {
     let slots: u32 = agents.iter().map(|agent| agent.slots).sum();
     let mut bean = Bean::new("hudson.model.ComputerSet", want);
     bean.put("busyExecutors", running.len());
-    bean.make("computer", TOP, |want| {
-        list(want, agents.iter().enumerate(), |(at, agent)| node(call, agent, at, &running, want))
-    });
+    // Nodes stand on the set's own level, so that each is whole at depth 0.
+    if let Some(want) = want.inline("computer") {
+        let make = |(at, agent): (usize, &AgentInfo)| node(call, agent, at, &running, &want);
+        bean.set("computer", list(&want, agents.iter().enumerate(), make));
+    }
     bean.put("displayName", "Nodes");
     bean.put("totalExecutors", slots);
     Ok(bean.done())

@@ -162,8 +162,14 @@ fn escaped(text: &str) -> String {
 
 /// The parts a journal says, and whether the build has ended.
 fn pieces(id: BuildId, build: &NewBuild, turns: &[Turn]) -> (Vec<Piece>, bool) {
-    let mut teller =
-        Teller { id, narrates: build.source.language != NARRATED, calls: BTreeMap::new(), open: BTreeMap::new(), pieces: Vec::new(), names: BTreeMap::new() };
+    let mut teller = Teller {
+        id,
+        narrates: build.source.language != NARRATED,
+        calls: BTreeMap::new(),
+        open: BTreeMap::new(),
+        pieces: Vec::new(),
+        names: BTreeMap::new(),
+    };
     for cause in &build.causes {
         teller.tell(&started(cause));
     }
@@ -265,7 +271,8 @@ impl Teller {
     fn command(&mut self, command: &Command) {
         match command {
             Command::StartStep(call) => {
-                let (id, attempt, at_once) = (call.id.clone(), call.attempt, call.slot.is_none() || call.lease.is_some());
+                let (id, attempt, at_once) =
+                    (call.id.clone(), call.attempt, call.slot.is_none() || call.lease.is_some());
                 self.calls.insert(id.clone(), call.clone());
                 if at_once {
                     self.begin(&id, attempt);

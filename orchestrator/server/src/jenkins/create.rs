@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use haliotis_access::{Object, Permission};
 use haliotis_model::Pipeline;
 
-use super::call::{Call, bad, redirect};
+use super::call::{Call, Pairs, bad, redirect};
 use super::config::{self, Described};
 use super::items::{self, CONFIG, Directory, FOLDER, Item};
 use super::{views, xml};
@@ -287,7 +287,12 @@ async fn rename_job(call: &Call, from: &str, to: &str) -> Result<(), Failed> {
 /// `nextbuildnumber/submit`: numbers only rise.
 pub(crate) async fn next_number(call: &Call, pipeline: &Pipeline) -> Result<Response, Failed> {
     let by = call.by()?;
-    let text = call.needed("nextBuildNumber")?;
+    // python-jenkins sends the form under the type of XML.
+    let untyped = Pairs::parse(&call.body);
+    let text = match untyped.get("nextBuildNumber") {
+        Some(text) => text,
+        None => call.needed("nextBuildNumber")?,
+    };
     let number: u32 = text.trim().parse().map_err(|_| bad(format!("{text:?} is no build number")))?;
     call.state.catalog.raise_next_number(&pipeline.name, number).await?;
     audit(&call.state, &by, "pipeline.number", &pipeline.name, text).await?;

@@ -301,7 +301,10 @@ pub(crate) async fn all(call: &Call, want: &Want) -> Result<Data, Failed> {
     let waiting = waiting(&call.state).await?;
     let mut queue = Bean::new("hudson.model.Queue", want);
     queue.put("discoverableItems", Vec::new());
-    queue.make("items", TOP, |want| list(want, &waiting, |entry| bean(call, entry, want)));
+    // Items stand on the queue's own level, so that each is whole at depth 0.
+    if let Some(want) = want.inline("items") {
+        queue.set("items", list(&want, &waiting, |entry| bean(call, entry, &want)));
+    }
     Ok(queue.done())
 }
 
