@@ -33,6 +33,11 @@ impl Vm {
                 }
                 Ok(Called::Value(Value::Null))
             }
+            // Groovy takes `map["${x}"]` for a property, whose name is a `String`.
+            (Value::Map(map), Value::GStr(_)) => {
+                let key = Value::Str(self.text(&index)?);
+                self.map_value(&map.clone(), key)
+            }
             (Value::Map(map), _) => self.map_value(&map.clone(), index),
             (Value::Null, Value::Str(name)) => {
                 let text = format!("Cannot get property '{name}' on null object");
@@ -78,6 +83,10 @@ impl Vm {
     pub(crate) fn set_index(&mut self, object: &Value, index: Value, value: Value) -> Result<Called, Raise> {
         match (object, &index) {
             (Value::Map(map), _) => {
+                let index = match index {
+                    Value::GStr(_) => Value::Str(self.text(&index)?),
+                    other => other,
+                };
                 self.map_put(&map.clone(), index, value)?;
                 Ok(Called::Value(Value::Null))
             }

@@ -49,8 +49,6 @@ impl Vm {
             if let Some(called) = found {
                 return Ok(called);
             }
-        }
-        for target in &targets {
             if let Some(called) = self.property_missing(target, name)? {
                 return Ok(called);
             }
@@ -138,13 +136,17 @@ impl Vm {
                 }
                 at = outer;
             }
-        }
-        for target in &targets {
-            if let Value::Object(object) = target
-                && let Some(binding) = object.binding.clone()
-            {
-                self.map_put(&binding, Value::str(name), value.clone())?;
-                return Ok(Called::Value(value));
+            if let Value::Object(object) = target {
+                if let Some(binding) = object.binding.clone() {
+                    self.map_put(&binding, Value::str(name), value.clone())?;
+                    return Ok(Called::Value(value));
+                }
+                if let ClassRef::User(class) = object.class.clone() {
+                    let methods = class.find("propertyMissing");
+                    if let Some(called) = self.try_methods(&methods, target, &[Value::str(name), value.clone()])? {
+                        return Ok(called);
+                    }
+                }
             }
         }
         let blamed = targets.into_iter().next().unwrap_or_else(|| context.this.clone());
@@ -254,6 +256,14 @@ impl Vm {
         }
         match object {
             Value::Object(target) => {
+                if let ClassRef::User(class) = target.class.clone() {
+                    let own = class.find("getProperty");
+                    if !own.is_empty()
+                        && let Some(called) = self.try_methods(&own, object, &[Value::str(name)])?
+                    {
+                        return Ok(Some(called));
+                    }
+                }
                 if let ClassRef::User(class) = target.class.clone()
                     && let Some(called) = self.try_getter(object, &class, name)?
                 {
@@ -497,6 +507,12 @@ impl Vm {
             Value::Object(target) => {
                 let setter = accessor("set", name);
                 if let ClassRef::User(class) = target.class.clone() {
+                    let own = class.find("setProperty");
+                    if !own.is_empty()
+                        && let Some(called) = self.try_methods(&own, object, &[Value::str(name), value.clone()])?
+                    {
+                        return Ok(Some(called));
+                    }
                     let methods = class.find(&setter);
                     if !methods.is_empty()
                         && let Some(called) = self.try_methods(&methods, object, std::slice::from_ref(value))?
