@@ -1,0 +1,140 @@
+//! `haliotis jobdsl apply` against a running server: what a seed script generates is there, by Jenkins' own API, and a
+//! second run changes nothing; `haliotis lint` knows such scripts.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use haliotis_tests::House;
+
+const SEED: &str = r#"
+import javaposse.jobdsl.dsl.DslException
+import jenkins.model.Jenkins
+import hudson.model.AbstractProject
+
+def given = getBinding().getVariables()
+if (!given['AWS_CREDENTIAL']) { throw new DslException('AWS_CREDENTIAL is not set') }
+def project = (AbstractProject) Jenkins.getInstance().getItem(given['JOB_NAME'])
+def key = project.getScm().getUserRemoteConfigs()[0].getCredentialsId()
+
+folder('team')
+pipelineJob('team/train') {
+    description('Trains')
+    parameters { stringParam('BUCKET', 'b', 'Where'); credentialsParam('AWS') { defaultValue(given['AWS_CREDENTIAL']) } }
+    authenticationToken('word')
+    properties { disableConcurrentBuilds() }
+    definition {
+        cpsScm {
+            scm { git { remote { url(given['GIT_URL']); credentials(key) }; branch(given['GIT_BRANCH']) } }
+            scriptPath('jenkins/Jenkinsfile')
+        }
+    }
+}
+pipelineJob('inline') { definition { cps { script(readFileFromWorkspace('ci/Jenkinsfile')); sandbox() } } }
+listView('Team') { jobs { regex('team.*') }; columns { status(); name() } }
+println 'generated'
+"#;
+
+const ENV: [&str; 6] = [
+    "--env",
+    "AWS_CREDENTIAL=dev",
+    "--env",
+    "GIT_URL=https://git.example.test/a.git",
+    "--env",
+    "GIT_BRANCH=origin/main",
+];
+
+fn apply<'a>(script: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["jobdsl", "apply", script, "--json", "--credential", "git-key"];
+    args.extend(ENV);
+    args.extend(more);
+    args
+}
+
+/// The body of a page of a server on this machine.
+fn get(url: &str, path: &str) -> String {
+    let host = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = TcpStream::connect(host).expect("the server listens");
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: {host}\r\n\r\n").expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("it speaks HTTP");
+    assert!(head.contains(" 200 "), "{path}: {head}");
+    body.to_owned()
+}
+
+#[test]
+fn a_seed_script_is_applied_and_then_changes_nothing() {
+    let house = House::new();
+    let script = house.write("repo/jenkins/seed_job.groovy", SEED).display().to_string();
+    house.write("repo/.git/HEAD", "");
+    house.write("repo/ci/Jenkinsfile", "node { echo 'hi' }");
+
+    // Without a server, all would be new.
+    let dry = house.run(&apply(&script, &["--dry-run"])).expect(0).json();
+    assert_eq!(dry["applied"], false);
+    assert_eq!(dry["items"].as_array().map(Vec::len), Some(4), "{dry}");
+    assert!(dry["items"].as_array().into_iter().flatten().all(|item| item["action"] == "create"));
+
+    let (_server, url) = house.serve();
+    let applied = house.run(&apply(&script, &[])).expect(0).json();
+    let actions: Vec<_> = applied["items"].as_array().into_iter().flatten().map(|item| &item["action"]).collect();
+    assert!(actions.iter().all(|action| **action == "create"), "{applied}");
+    assert_eq!(applied["output"], "generated\n");
+
+    // By Jenkins' API it is there as generated.
+    let get = |path: &str| get(&url, path);
+    let config = get("/job/team/job/train/config.xml");
+    assert!(config.contains("<scriptPath>jenkins/Jenkinsfile</scriptPath>"), "{config}");
+    assert!(
+        config.contains("<credentialsId>git-key</credentialsId>") && config.contains("<authToken>word</authToken>")
+    );
+    let job = get("/job/team/job/train/api/json");
+    assert!(job.contains("\"BUCKET\"") && job.contains("\"concurrentBuild\":false"), "{job}");
+    let rows = house.run(&["pipeline", "list", "--json"]).expect(0).json();
+    let train =
+        rows.as_array().into_iter().flatten().find(|row| row["name"] == "team/train").expect("it is registered");
+    assert_eq!((&train["language"], &train["path"]), (&"jenkinsfile".into(), &"jenkins/Jenkinsfile".into()));
+
+    // Again: nothing. After a change: that change alone, and only when it is applied.
+    let again = house.run(&apply(&script, &[])).expect(0).json();
+    assert!(again["items"].as_array().into_iter().flatten().all(|item| item["action"] == "none"), "{again}");
+    house.write("repo/jenkins/seed_job.groovy", &SEED.replace("'Trains'", "'Trains more'"));
+    for flags in [&["--dry-run"][..], &[], &["--dry-run"]] {
+        let changed = house.run(&apply(&script, flags)).expect(0).json();
+        let rows = changed["items"].as_array().cloned().unwrap_or_default();
+        let of = |action: &str| rows.iter().filter(|item| item["action"] == action).count();
+        let last = flags == ["--dry-run"] && of("change") == 0;
+        if last {
+            assert_eq!(of("none"), 4, "{changed}");
+        } else {
+            assert_eq!((of("change"), of("none")), (1, 3), "{changed}");
+            let diff = rows.iter().find(|item| item["action"] == "change").map(|item| item["diff"].to_string());
+            let diff = diff.unwrap_or_default();
+            assert!(
+                diff.contains("-   <description>Trains<") && diff.contains("+   <description>Trains more<"),
+                "{diff}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_and_nothing_is_changed() {
+    let house = House::new();
+    let script = house.write("seed.groovy", SEED).display().to_string();
+    let missing = house.run(&["jobdsl", "apply", &script, "--dry-run"]).expect(1);
+    missing.says(&["seed.groovy:7:", "DslException: AWS_CREDENTIAL is not set", "nothing was changed"]);
+
+    let wrong = house.write("wrong.groovy", "pipelineJob('x') {\n    definitions { }\n}\n").display().to_string();
+    house.run(&["jobdsl", "apply", &wrong, "--dry-run"]).expect(1).says(&[
+        "wrong.groovy:2:",
+        "definitions",
+        "definition",
+    ]);
+
+    let verdicts = house.run(&["lint", "--json", &script, &wrong]).expect(1).json();
+    assert_eq!((&verdicts[0]["valid"], &verdicts[1]["valid"]), (&true.into(), &false.into()), "{verdicts}");
+    let problem = &verdicts[1]["problems"][0];
+    assert_eq!((&problem["line"], &problem["column"]), (&2.into(), &5.into()), "{verdicts}");
+    assert_eq!(problem["message"], "`pipelineJob` has no method `definitions`");
+}
