@@ -118,8 +118,15 @@ impl Client {
         let method = if method == "GET" { Method::GET } else { Method::POST };
         let unreachable =
             |error: reqwest::Error| Failure::world(format!("the server at {} does not answer: {error}", self.base));
-        let mut request =
-            self.http.request(method, format!("{}{path}", self.base)).header("x-haliotis-user", &self.user);
+        // Refusals come as JSON, not as a page.
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .header("x-haliotis-user", &self.user)
+            .header("accept", "application/json, application/xml;q=0.9");
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
         if let Some(xml) = xml {
             request = request.header("content-type", "application/xml").body(xml.to_owned());
         }
@@ -129,7 +136,9 @@ impl Client {
         if status.is_success() || status.is_redirection() {
             return Ok(text);
         }
-        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
+        let page = text.trim_start().starts_with('<');
+        let shown = if page { format!("the server answers {status} to {path}") } else { text.trim().to_owned() };
+        let value = serde_json::from_str(&text).unwrap_or(Value::String(shown));
         Err(refusal(status, &value))
     }
 
