@@ -39,6 +39,14 @@ impl<'a> Found<'a> {
         }
     }
 
+    /// `a { } b { }` on one line, which is `a({ }).b({ })` to Groovy: the two names.
+    pub(crate) fn chained(&self) -> Option<(&'a str, &'a str)> {
+        let Callee::Method { object, member, .. } = &self.call.callee else { return None };
+        let MemberName::Fixed(after) = &member.name else { return None };
+        let before = object.as_call()?;
+        Some((before.bare_name()?, after))
+    }
+
     /// Where the name stands.
     pub(crate) fn name_span(&self) -> Span {
         match &self.call.callee {

@@ -150,7 +150,10 @@ impl Reader<'_, '_> {
         if let Some(name) = found.bare_name() {
             return name.to_owned();
         }
-        if found.on_variable() {
+        if let Some((before, after)) = found.chained() {
+            let hint = format!("put {after} on a line of its own: Groovy reads this as {before}(…).{after}(…)");
+            self.problems.hinted(found.span, words::object_method_call(), hint);
+        } else if found.on_variable() {
             self.problems.hinted(found.span, words::object_method_call(), "put it into script { … }");
         } else {
             self.problems.hinted(found.span, words::expected_symbol(), "only step names and sections may stand here");

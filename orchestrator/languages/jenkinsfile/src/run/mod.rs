@@ -42,6 +42,8 @@ pub(crate) type Async<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Instructions between two looks at the limits; the machine itself counts fuel.
 const SLICE: u64 = 1_000_000;
+/// What a branch says that was stopped because another failed.
+const FAIL_FAST: &str = "Failed in another branch";
 /// Longest part of a step's path that its name gives, in characters.
 const MAX_NAME: usize = 60;
 
@@ -229,7 +231,7 @@ impl Run {
         let reason = ctx.deliver()?;
         let message = match &reason {
             StopReason::TimedOut { .. } => "Timeout has been exceeded".to_owned(),
-            StopReason::FailFast => "Failed in branch".to_owned(),
+            StopReason::FailFast => FAIL_FAST.to_owned(),
             StopReason::Aborted { by, .. } => format!("Aborted by {by}"),
         };
         Some(self.interruption(&message, BuildResult::Aborted))
@@ -410,6 +412,15 @@ impl Run {
             message = if message.is_empty() { class.to_string() } else { format!("{class}: {message}") };
         }
         (result, message)
+    }
+
+    /// The build's result after an error of one of its parts. A branch that was stopped because another failed adds
+    /// nothing: the other's failure is the result.
+    pub(crate) fn account(&self, raise: &Raise) {
+        let (result, why) = self.meaning(raise);
+        if why != FAIL_FAST {
+            self.shared.worsen(result, Some(&why));
+        }
     }
 
     /// Whether an exception is an interruption.

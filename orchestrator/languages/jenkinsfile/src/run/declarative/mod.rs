@@ -103,8 +103,7 @@ impl Pipeline {
             return answer;
         }
         if let Err(raise) = &answer {
-            let (result, why) = self.run.meaning(raise);
-            self.run.shared.worsen(result, Some(&why));
+            self.run.account(raise);
         }
         if let Some(post) = &self.model.post {
             let failed = self.pipeline_post(ctx, post, answer.as_ref().err()).await;

@@ -39,8 +39,7 @@ impl Pipeline {
                     if matches!(raise, Raise::Fatal(_)) {
                         return Err(raise);
                     }
-                    let (result, why) = self.run.meaning(&raise);
-                    self.run.shared.worsen(result, Some(&why));
+                    self.run.account(&raise);
                     first = Err(raise);
                 }
             }
