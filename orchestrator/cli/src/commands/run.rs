@@ -54,7 +54,13 @@ pub async fn run(args: Run, ctx: &Context) -> Outcome {
     let definition = app.engine.prepare(&source).await;
     let definition = definition.map_err(|diagnostics| lint::refuse(ctx, &args.file, &source, &diagnostics))?;
     lint::show(ctx, &definition.warnings, &lint::texts(&source));
-    let resolved = parameters::resolve(&definition.parameters, &parameters::parse(&args.parameters)?)?;
+    let given = parameters::parse(&args.parameters)?;
+    let is_jenkinsfile = source.language == haliotis_jenkinsfile::NAME;
+    let resolved = if is_jenkinsfile {
+        for_script(&definition.parameters, given)?
+    } else {
+        parameters::resolve(&definition.parameters, &given)?
+    };
     let workspace = args.workspace.clone().unwrap_or_else(|| source::root_of(&args.file));
     let workspace = std::path::absolute(&workspace)?;
     // What a script calls is known when it calls it.
@@ -63,7 +69,6 @@ pub async fn run(args: Run, ctx: &Context) -> Outcome {
         python::ensure(&app, ctx).await?;
     }
     let version = registry::language(&source.language).version();
-    let is_jenkinsfile = source.language == haliotis_jenkinsfile::NAME;
     let name = if definition.name.is_empty() { stem(&args.file) } else { definition.name.clone() };
     let build = NewBuild {
         pipeline: name,
@@ -92,6 +97,18 @@ pub async fn run(args: Run, ctx: &Context) -> Outcome {
         ctx.print_json(&view);
     }
     verdict(view.result, view.message.as_deref(), &app.options.dir)
+}
+
+/// A Jenkinsfile may use parameters that only its job declares: those it does not declare are texts.
+fn for_script(
+    specs: &[haliotis_model::ParameterSpec],
+    given: haliotis_model::Object,
+) -> Result<haliotis_model::Object, Failure> {
+    let (declared, other): (haliotis_model::Object, haliotis_model::Object) =
+        given.into_iter().partition(|(name, _)| specs.iter().any(|spec| spec.name == *name));
+    let mut resolved = parameters::resolve(specs, &declared)?;
+    resolved.extend(other);
+    Ok(resolved)
 }
 
 /// The exit code a build's result means.

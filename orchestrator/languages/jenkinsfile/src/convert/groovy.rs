@@ -296,7 +296,7 @@ fn code(out: &mut Out, name: &str, arguments: Option<&Value>) -> Result<(), Stri
 }
 
 fn invocation(name: &str, arguments: Option<&Value>) -> Result<String, String> {
-    let args = arguments_text(arguments)?;
+    let args = arguments_text(name, arguments)?;
     Ok(match (args.is_empty(), is_single(arguments)) {
         (true, _) => format!("{name}()"),
         (false, true) => format!("{name} {args}"),
@@ -305,7 +305,7 @@ fn invocation(name: &str, arguments: Option<&Value>) -> Result<String, String> {
 }
 
 fn invocation_with_parentheses(name: &str, arguments: Option<&Value>) -> Result<String, String> {
-    let args = arguments_text(arguments)?;
+    let args = arguments_text(name, arguments)?;
     Ok(if args.is_empty() { name.to_owned() } else { format!("{name}({args})") })
 }
 
@@ -318,11 +318,11 @@ fn is_single(arguments: Option<&Value>) -> bool {
     }
 }
 
-fn arguments_text(arguments: Option<&Value>) -> Result<String, String> {
+fn arguments_text(name: &str, arguments: Option<&Value>) -> Result<String, String> {
     match arguments {
         None | Some(Value::Null) => Ok(String::new()),
         Some(Value::Array(items)) => match items.as_slice() {
-            [only] if only.get("key").is_some() && is_obvious(only) => val(field(only, "value")?),
+            [only] if only.get("key").is_some() && is_obvious(name, only) => val(field(only, "value")?),
             _ => {
                 let texts: Result<Vec<String>, String> = items
                     .iter()
@@ -339,9 +339,10 @@ fn arguments_text(arguments: Option<&Value>) -> Result<String, String> {
 }
 
 /// Whether the name of a lone argument may be left out.
-fn is_obvious(item: &Value) -> bool {
+fn is_obvious(name: &str, item: &Value) -> bool {
     let Some(key) = item.get("key").and_then(Value::as_str) else { return false };
-    crate::table::steps().values().any(|step| step.sole().is_some_and(|param| param.name == key && param.required))
+    let known = crate::table::step(name).or_else(|| crate::table::section("when").get(name));
+    known.is_some_and(|known| known.sole().is_some_and(|param| param.name == key && param.required))
 }
 
 fn val(value: &Value) -> Result<String, String> {

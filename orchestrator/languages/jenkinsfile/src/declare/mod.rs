@@ -227,6 +227,7 @@ impl Reader<'_, '_> {
             ExprKind::Call(_) => Some(EnvVal::Val(self.argument(expr))),
             ExprKind::Binary { op: BinaryOp::Add, .. } => self.concatenation(expr).map(|text| {
                 let fragment = self.fragment(expr);
+                let text = format!("\"{text}\"");
                 EnvVal::Val(Val { span: expr.span, kind: ValKind::Code { fragment, text } })
             }),
             ExprKind::Binary { .. } => {
