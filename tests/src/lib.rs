@@ -36,6 +36,8 @@ pub fn binary() -> PathBuf {
 pub struct House {
     /// Removed at the end.
     pub dir: tempfile::TempDir,
+    /// Further variables of its commands.
+    pub vars: Vec<(String, String)>,
 }
 
 impl Default for House {
@@ -47,7 +49,7 @@ impl Default for House {
 impl House {
     /// An empty one.
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary folder") }
+        Self { dir: tempfile::tempdir().expect("a temporary folder"), vars: Vec::new() }
     }
 
     /// Its data folder.
@@ -69,6 +71,7 @@ impl House {
         command.args(args).current_dir(self.dir.path()).env("HOME", self.dir.path()).env("NO_COLOR", "1");
         command.env("HALIOTIS_DATA_DIR", self.data()).env("HALIOTIS_USER", "mia").env_remove("XDG_DATA_HOME");
         command.env("HALIOTIS_PYTHON_DIR", python_dir()).stdin(Stdio::null());
+        command.envs(self.vars.iter().map(|(name, value)| (name, value)));
         command
     }
 
@@ -106,6 +109,40 @@ impl House {
         let line = server.wait_for("answers at", Duration::from_secs(60));
         let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
         (server, url)
+    }
+}
+
+/// A PostgreSQL server of this test's own, gone when this is dropped.
+pub struct Postgres {
+    child: Child,
+    folder: String,
+}
+
+impl Postgres {
+    /// `None`: there is none on this machine (where the test command installed one, that is a failure).
+    pub fn start() -> Option<Self> {
+        let mut script = Command::new(root().join("tests/postgres"));
+        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the script runs");
+        let mut folder = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut folder).expect("a line");
+        if folder.trim().is_empty() {
+            assert!(std::env::var_os("HALIOTIS_TEST_POSTGRES").is_none(), "PostgreSQL should be here");
+            assert_eq!(child.wait().ok().and_then(|status| status.code()), Some(77), "tests/postgres failed");
+            return None;
+        }
+        Some(Self { child, folder: folder.trim().to_owned() })
+    }
+
+    /// The address of its database.
+    pub fn url(&self) -> String {
+        format!("postgres://haliotis@localhost/postgres?host={}", self.folder)
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
     }
 }
 
@@ -171,13 +208,20 @@ impl Done {
     }
 }
 
-/// A running command.
+/// A running command; ended with this, so that a failing test leaves no server behind.
 pub struct Started {
     /// The process.
     pub child: Child,
     lines: Receiver<String>,
     stdout: Receiver<String>,
     seen: Vec<String>,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Started {
@@ -221,6 +265,6 @@ impl Started {
         let code = self.child.wait().ok().and_then(|status| status.code()).unwrap_or(-1);
         let stdout = self.stdout.recv().unwrap_or_default();
         self.seen.extend(self.lines.iter());
-        Done { code, stdout, stderr: self.seen.join("\n") }
+        Done { code, stdout, stderr: std::mem::take(&mut self.seen).join("\n") }
     }
 }

@@ -175,14 +175,17 @@ fn read<T: DeserializeOwned>(kind: Kind, id: &str, body: &str) -> Result<T, Reco
         .map_err(|error| RecordsError(format!("the record of {} `{id}` cannot be read: {error}", kind.as_str())))
 }
 
+/// The last number of the trail, and the records.
+type Kept = (i64, BTreeMap<(Kind, String), String>);
+
 /// Records in memory.
 #[derive(Debug, Default)]
 pub struct MemoryRecords {
-    inner: Mutex<(i64, BTreeMap<(Kind, String), String>)>,
+    inner: Mutex<Kept>,
 }
 
 impl MemoryRecords {
-    fn locked<T>(&self, work: impl FnOnce(&mut (i64, BTreeMap<(Kind, String), String>)) -> T) -> T {
+    fn locked<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
         work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -1,6 +1,8 @@
 //! Jenkins' API over the real router, engine and a store in memory: statuses, addresses and formats that clients build on.
 //! The clients themselves run in `tests/clients`.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod world;
 
 use axum::Router;

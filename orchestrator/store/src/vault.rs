@@ -46,7 +46,7 @@ impl Vault {
     pub(crate) fn close(&self, credential: &Credential) -> Result<Credential, JournalError> {
         let plain = serde_json::to_vec(&credential.fields).map_err(|error| failed(&credential.id, &error))?;
         let envelope = self.current()?.seal(&name(&credential.id), &plain).map_err(|e| failed(&credential.id, &e))?;
-        Ok(with_fields(credential, &envelope)?)
+        with_fields(credential, &envelope)
     }
 
     /// Opens the fields of a credential. One from before there was a key is as it was.

@@ -53,11 +53,10 @@ impl Language for Jenkinsfile {
         wanted.filter(|path| !source.files.keys().any(|file| file.starts_with(path.as_str()))).collect()
     }
 
-    fn load(&self, id: BuildId, build: &NewBuild, steps: &[StepSchema]) -> Result<Loaded, Vec<Diagnostic>> {
+    fn load(&self, _: BuildId, build: &NewBuild, steps: &[StepSchema]) -> Result<Loaded, Vec<Diagnostic>> {
         let read = read(&build.source)?;
         let found = definition::of(read.model.as_ref(), &read.script);
         let facts = run::Facts {
-            id,
             build: build.clone(),
             kinds: steps.to_vec(),
             script: Arc::new(prepared(read.script, read.model.as_ref())),

@@ -59,7 +59,7 @@ pub(crate) fn validate_script(script: &Script, library_names: &BTreeSet<String>,
 /// # Errors
 /// All problems; or one that says that there is no pipeline block.
 pub fn to_json(text: &str) -> Result<Value, Vec<Problem>> {
-    converted(text, |model, text| convert::model_json(model, text))
+    converted(text, convert::model_json)
 }
 
 /// A Haliotis pipeline as YAML, and a sentence for each construct that was not translated.

@@ -89,10 +89,6 @@ impl<'a> Problems<'a> {
         self.add(Severity::Error, span, message.into(), hint);
     }
 
-    pub(crate) fn warn(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
-        self.add(Severity::Warning, span, message.into(), Some(hint.into()));
-    }
-
     fn add(&mut self, severity: Severity, span: Span, message: String, hint: Option<String>) {
         let (start, end) = (self.lines.place(span.start), self.lines.place(span.end));
         let problem = Problem {

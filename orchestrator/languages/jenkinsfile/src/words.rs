@@ -55,7 +55,6 @@ sentences! {
     bare_dollar(source) "{source} cannot be used as a value directly. Did you mean \"{source}\"?";
     big_integer() "BigIntegers cannot be used as constants in Declarative. The maximum value for an integer is 9,223,372,036,854,775,807 and the minimum value for an integer is -9,223,372,036,854,775,808.";
     blocked_step(step, why) "Invalid step \"{step}\" used - not allowed in this context - {why}";
-    bad_pattern(pattern, why) "\"{pattern}\" is not a valid regular expression. {why}";
     closure_argument() "Method call arguments";
     code_without_block(what) "{what} step without a block";
     dockerfile_separator() "Dockerfile filename cannot contain directory separators.";
@@ -108,7 +107,6 @@ sentences! {
     missing_section(name) "Missing required section \"{name}\"";
     mixed_arguments() "Cannot mix named and unnamed arguments";
     multiple(name) "Multiple occurrences of the {name} section";
-    multiple_agent_parameters(agent, names) "Multiple parameters are required for agent type \"{agent}\" - {names}. Please use a block instead.";
     must_be_named(step) "Arguments to \"{step}\" must be explicitly named.";
     nested_parallel() "Parallel stages or branches can only be included in a top-level stage.";
     nested_when_arguments(name) "No additional arguments are allowed for children when condition \"{name}\".";
@@ -116,7 +114,6 @@ sentences! {
     nested_when_empty(name) "Nested when condition \"{name}\" requires at least one child condition.";
     nested_when_refused(name) "No children when conditions are allowed for when condition \"{name}\".";
     no_agent_argument() "No argument for agent";
-    no_agent_type(valid) "No agent type specified. Must be one of {valid}";
     no_argument(kind, name) "No argument for {kind} \"{name}\"";
     no_axes() "No axes specified";
     no_blocks(section) "{section} definitions cannot have blocks";

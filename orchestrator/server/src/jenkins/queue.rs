@@ -59,7 +59,7 @@ pub(crate) struct Delayed {
 /// Something in the queue, or that was there.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Entry {
-    Delayed(Delayed),
+    Delayed(Box<Delayed>),
     Build(Box<BuildSummary>),
 }
 
@@ -84,7 +84,7 @@ pub(crate) async fn waiting(state: &AppState) -> Result<Vec<Entry>, Failed> {
     let filter = BuildFilter { status: Some(BuildStatus::Queued), limit: SHOWN, ..BuildFilter::default() };
     let builds = state.catalog.builds(&filter).await?.into_iter().rev();
     let mut all: Vec<_> = builds.map(|build| Entry::Build(Box::new(build))).collect();
-    all.extend(delayed(state).await?.into_iter().filter(|d| d.left_at.is_none()).map(Entry::Delayed));
+    all.extend(delayed(state).await?.into_iter().filter(|d| d.left_at.is_none()).map(Box::new).map(Entry::Delayed));
     Ok(all)
 }
 
@@ -99,7 +99,7 @@ pub(crate) async fn of_job(state: &AppState, job: &str) -> Result<Vec<Entry>, Fa
     let builds = state.catalog.builds(&filter).await?.into_iter().rev();
     let mut all: Vec<_> = builds.map(|build| Entry::Build(Box::new(build))).collect();
     let own = delayed(state).await?.into_iter().filter(|d| d.left_at.is_none() && d.pipeline == job);
-    all.extend(own.map(Entry::Delayed));
+    all.extend(own.map(Box::new).map(Entry::Delayed));
     Ok(all)
 }
 
@@ -117,7 +117,7 @@ pub(crate) async fn find(state: &AppState, id: &str) -> Result<Entry, Failed> {
     let id: i64 = id.parse().map_err(|_| none())?;
     if id >= FIRST {
         let text = state.catalog.document(DELAYED, &id.to_string()).await?.ok_or_else(none)?;
-        return serde_json::from_str(&text).map(Entry::Delayed).map_err(|_| none());
+        return serde_json::from_str(&text).map(Box::new).map(Entry::Delayed).map_err(|_| none());
     }
     let build = state.catalog.build(BuildId(id)).await?.ok_or_else(none)?;
     let now = haliotis_engine::now();
@@ -312,8 +312,10 @@ pub(crate) async fn all(call: &Call, want: &Want) -> Result<Data, Failed> {
 pub(crate) async fn item(call: &Call, id: &str, want: &Want) -> Result<Data, Failed> {
     let entry = find(&call.state, id).await?;
     let made = match &entry {
-        Entry::Delayed(Delayed { build: Some(build), .. }) => call.state.catalog.build(*build).await?,
-        Entry::Delayed(_) => None,
+        Entry::Delayed(delayed) => match delayed.build {
+            Some(build) => call.state.catalog.build(build).await?,
+            None => None,
+        },
         Entry::Build(found) => Some((**found).clone()),
     };
     let pipeline = call.state.catalog.pipeline(entry.job()).await?;

@@ -11,6 +11,9 @@ use super::context::{Ctx, Node, StageState};
 use super::given::Given;
 use super::{Answer, Async, Run, console, values};
 
+/// A branch's name and what it does once it has a context of its own.
+pub(crate) type Branch<T> = (String, Box<dyn FnOnce(Ctx) -> Async<'static, Result<T, Raise>>>);
+
 impl Run {
     /// `node`: reserves a slot, then runs the body there.
     pub(crate) async fn node(self: &Rc<Self>, ctx: &Ctx, label: &str, body: &Value) -> Answer {
@@ -346,7 +349,7 @@ impl Run {
                 }
             }
         }
-        let mut bodies: Vec<(String, Box<dyn FnOnce(Ctx) -> Async<'static, Answer>>)> = Vec::new();
+        let mut bodies: Vec<Branch<Value>> = Vec::new();
         for (name, closure) in branches {
             let run = Rc::clone(self);
             bodies.push((name, Box::new(move |ctx| Box::pin(async move { run.closure(&ctx, &closure, &[]).await }))));
@@ -363,7 +366,7 @@ impl Run {
     pub(crate) async fn branches<T: 'static>(
         self: &Rc<Self>,
         ctx: &Ctx,
-        bodies: Vec<(String, Box<dyn FnOnce(Ctx) -> Async<'static, Result<T, Raise>>>)>,
+        bodies: Vec<Branch<T>>,
         fail_fast: bool,
         kind: BlockKind,
     ) -> Result<Vec<T>, Raise> {

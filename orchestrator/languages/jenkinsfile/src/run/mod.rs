@@ -29,7 +29,7 @@ use haliotis_flow::{AsyncProgram, Flow, StopReason};
 use haliotis_groovy::host::HostCall;
 use haliotis_groovy::{Raise, Value, Vm};
 use haliotis_groovy_syntax::Script;
-use haliotis_model::{BuildId, BuildResult, Call, NewBuild, StepId, StepOutput, StepSchema, Vars, WorkspaceKind};
+use haliotis_model::{BuildResult, Call, NewBuild, StepId, StepOutput, StepSchema, Vars, WorkspaceKind};
 
 use crate::declare::model::Model;
 use context::{Ctx, Signal};
@@ -49,7 +49,6 @@ const MAX_NAME: usize = 60;
 
 /// What does not change while the build runs.
 pub(crate) struct Facts {
-    pub(crate) id: BuildId,
     pub(crate) build: NewBuild,
     pub(crate) kinds: Vec<StepSchema>,
     pub(crate) script: Arc<Script>,

@@ -25,7 +25,7 @@ use haliotis_flow::{Command, Event, Language, Loaded};
 use haliotis_jenkinsfile::Jenkinsfile;
 use haliotis_model::{
     Answer, ArgumentSchema, BuildId, BuildResult, Cause, Decision, Delivery, Millis, NewBuild, Object, Placement,
-    Source, StepOutput, StepSchema, Value, WorkspaceKind,
+    Source, StepOutput, StepSchema, WorkspaceKind,
 };
 
 /// Longest simulated build, in turns.

@@ -3,11 +3,10 @@
 use std::rc::Rc;
 
 use haliotis_flow::BlockKind;
-use haliotis_groovy::Raise;
 
 use super::super::context::Ctx;
+use super::Pipeline;
 use super::stage::Ended;
-use super::{Async, Pipeline};
 use crate::declare::model::{Axes, Matrix, Stage};
 
 /// A cell: axis and value, in the order of the axes.
@@ -16,7 +15,7 @@ type Cell = Vec<(String, String)>;
 impl Pipeline {
     pub(super) async fn matrix(&self, ctx: &Ctx, stage: &Stage, matrix: &Matrix) -> Ended {
         self.run.shared.say("[Pipeline] parallel");
-        let mut bodies: Vec<(String, Box<dyn FnOnce(Ctx) -> Async<'static, Result<(), Raise>>>)> = Vec::new();
+        let mut bodies: Vec<crate::run::blocks::Branch<()>> = Vec::new();
         for cell in cells(matrix) {
             let shown: Vec<String> = cell.iter().map(|(name, value)| format!("{name} = '{value}'")).collect();
             let name = format!("Matrix - {}", shown.join(", "));

@@ -175,7 +175,7 @@ impl Pipeline {
 
     async fn parallel(&self, ctx: &Ctx, stage: &Stage, stages: &[Stage]) -> Ended {
         self.run.shared.say("[Pipeline] parallel");
-        let mut bodies: Vec<(String, Box<dyn FnOnce(Ctx) -> Async<'static, Result<(), Raise>>>)> = Vec::new();
+        let mut bodies: Vec<crate::run::blocks::Branch<()>> = Vec::new();
         for inner in stages {
             let (this, inner) = (self.clone(), inner.clone());
             let name = inner.name.clone();

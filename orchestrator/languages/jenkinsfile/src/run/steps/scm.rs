@@ -44,7 +44,7 @@ impl Run {
             call.with.insert("repo".to_owned(), url.into());
             match branch {
                 Some(hash) if is_hash(hash) => commit_wanted = Some(hash.to_owned()),
-                Some(branch) if !branch.is_empty() && !(own && source.branch.as_deref() == Some(branch)) => {
+                Some(branch) if !(branch.is_empty() || own && source.branch.as_deref() == Some(branch)) => {
                     call.with.insert("branch".to_owned(), branch.into());
                 }
                 _ => {}
