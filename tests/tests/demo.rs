@@ -150,5 +150,5 @@ fn killed_in_each_of_the_ten_phases() {
     check_boto(&ask_boto(&house));
     let doctor = house.run(&["doctor", "--json"]).expect(0).json();
     let database = doctor.as_array().unwrap().iter().find(|check| check["name"] == "database").unwrap().clone();
-    assert_eq!(database["detail"], "sound", "{database}");
+    assert!(database["detail"].as_str().unwrap().ends_with(", sound"), "{database}");
 }

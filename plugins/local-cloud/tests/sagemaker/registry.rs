@@ -139,11 +139,8 @@ async fn what_aws_refuses_is_refused() {
     assert_eq!(data, "ValidationException: Could not find model data at s3://bkt/no.tar.gz.");
     let full = bed.refused("DeleteModelPackageGroup", json!({"ModelPackageGroupName": "abalone"})).await;
     assert!(full.starts_with("ConflictException: "), "{full}");
-    let unknown = bed.refused("CreateHyperParameterTuningJob", json!({})).await;
-    assert_eq!(
-        unknown,
-        "UnknownOperationException: the local cloud does not offer SageMaker CreateHyperParameterTuningJob"
-    );
+    let unknown = bed.refused("CreateAutoMLJob", json!({})).await;
+    assert_eq!(unknown, "UnknownOperationException: the local cloud does not offer SageMaker CreateAutoMLJob");
 }
 
 #[tokio::test(flavor = "multi_thread")]

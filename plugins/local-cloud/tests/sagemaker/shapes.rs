@@ -30,7 +30,7 @@ def visit(path, block, shape):
         if kind in blocks and inner.type_name == "structure" and f"{path}.{name}".count(".") < 8: visit(f"{path}.{name}", kind, inner)
     missing = [m for m in shape.members if m not in [n.rstrip("!") for n, _ in blocks[block]]]
     if missing: problems.append(f"{path}: AWS also knows {missing}")
-NEWER = {("DataSource", "DatasetSource"), ("PackageContainer", "IsCheckpoint"), ("PackageContainer", "BaseModel"), ("CreateEndpointConfig", "MetricsConfig")}
+NEWER = {("DataSource", "DatasetSource"), ("PackageContainer", "IsCheckpoint"), ("PackageContainer", "BaseModel"), ("CreateEndpointConfig", "MetricsConfig"), ("StartPipelineExecution", "MlflowExperimentName")}
 for block in blocks:
     if block in model.operation_names: visit(block, block, model.operation_model(block).input_shape)
 print(count, "members compared")
