@@ -47,7 +47,7 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 /// A server that was not seen for so long loses its builds. With the pause between two claims ([`TAKE_OVER_EVERY`]) the
 /// builds of a killed server go on within 15 s.
 const LEASE: Duration = Duration::from_secs(9);
-/// How often a server should look for builds to take over: [`PostgresStore::take_over`].
+/// How often a server should look for builds to take over: `Store::take_over`.
 pub const TAKE_OVER_EVERY: Duration = Duration::from_secs(2);
 /// A statement that takes longer has no answer any more: the network is cut, or somebody holds a lock. The caller is told
 /// and tries again.

@@ -28,7 +28,7 @@ pub struct Serve {
     /// No login; loopback only
     #[arg(long)]
     dev: bool,
-    /// The address people use, as https://ci.example.org, where it is another one (a proxy, a name)
+    /// The address people use, as `https://ci.example.org`, where it is another one (a proxy, a name)
     #[arg(long, value_name = "URL")]
     url: Option<String>,
     #[command(flatten)]

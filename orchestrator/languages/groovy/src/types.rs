@@ -1,6 +1,6 @@
 //! The classes of Java and Groovy that the machine itself knows, and who descends from whom.
 //!
-//! A [`TypeId`] is a row of [`CORE`] or of the library's [`crate::library::DECLARED`]. Names, ancestors and method tables are worked
+//! A [`TypeId`] is a row of `CORE` or of the library's [`crate::library::DECLARED`]. Names, ancestors and method tables are worked
 //! out once per thread (`Types`).
 
 use std::collections::BTreeMap;

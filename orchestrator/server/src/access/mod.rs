@@ -15,15 +15,15 @@
 //!     .documented(Need::pipeline(Permission::View, "name"), routes!(get))         // in the OpenAPI document
 //! ```
 //!
-//! There is no form without a need, [`crate::router`] takes nothing but [`Routes`], and a test walks the table of all
-//! routes with every role. Inside a handler: [`Person`](crate::identity::Person) is who asks for a change (its name goes
-//! into causes and audit), [`current`] is the [`Caller`] with its rights, `caller.must(permission, object)?` is the
-//! check for an object that only the body names. Crumbs: [`Caller::crumb`], header [`CRUMB_HEADER`].
+//! There is no form without a need, [`crate::router`] takes nothing but `Routes`, and a test walks the table of all
+//! routes with every role. Inside a handler: `Person` is who asks for a change (its name goes
+//! into causes and audit), `current` is the `Caller` with its rights, `caller.must(permission, object)?` is the
+//! check for an object that only the body names. Crumbs: `Caller::crumb`, header `CRUMB_HEADER`.
 //!
 //! What a caller may not see does not exist for them: 404, the same as for a name that was never there. What they may
 //! see and not do is 403. Who is nobody gets 401, or the login page where a person looks.
 //!
-//! **Races.** A grant taken away counts from at most [`REFRESH_MS`] later on in other processes, at once in this one. A
+//! **Races.** A grant taken away counts from at most `REFRESH_MS` later on in other processes, at once in this one. A
 //! request that was let in runs to its end.
 
 mod admit;

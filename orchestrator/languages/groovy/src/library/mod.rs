@@ -8,7 +8,7 @@
 //! * `args` hold GStrings as they are: use [`Vm::text`] or [`Vm::str_arg`] where Java wants a `String`.
 //! * An argument of a wrong type: `Err(Raise::NoMatch)`; the caller gets Groovy's `MissingMethodException`.
 //! * An exception: `Err(vm.throw("java.lang.IllegalArgumentException", "text"))`.
-//! * Containers are made by [`Vm::list`], [`Vm::map`], [`Vm::set`]; large results are announced by [`Vm::charge`]
+//! * Containers are made by [`Vm::list`], [`Vm::map`], `Vm::set`; large results are announced by [`Vm::charge`]
 //!   *before* they are built (`vm.charge(bytes)?`), so that an exploding string ends the build, not the process.
 //! * Elements of anything iterable: [`Vm::elements`]. Never hold a `borrow()` of a container across a call of `vm`.
 //! * `vm.equals`, `vm.compare`, `vm.hash`, `vm.truth`, `vm.text`, `vm.inspect` may run a script's own `equals` and so
