@@ -137,13 +137,10 @@ impl Engine {
         Ok(created)
     }
 
-    /// Goes on with builds that another server left. Those that cannot be read stay as they are, and the error names the
-    /// first of them.
-    ///
-    /// # Errors
-    /// When a journal cannot be read.
-    pub async fn adopt(&self, builds: &[BuildId]) -> Result<(), JournalError> {
-        let mut first = Ok(());
+    /// Goes on with builds that another server left. The answer is those whose journal cannot be read, and why; they stay
+    /// as they are.
+    pub async fn adopt(&self, builds: &[BuildId]) -> Vec<(BuildId, JournalError)> {
+        let mut unread = Vec::new();
         for &id in builds {
             match self.0.journal.load(id).await {
                 Ok((build, turns)) => {
@@ -151,10 +148,10 @@ impl Engine {
                         self.0.messages.send(Message::Input(Box::new(Input::Recovered(id, Box::new(build), turns))));
                     let _ = self.0.changes.send(Changed { build: id, ended: false });
                 }
-                Err(error) => first = first.and(Err(error)),
+                Err(error) => unread.push((id, error)),
             }
         }
-        first
+        unread
     }
 
     /// Gives a person's answer. When this returns `Ok`, it is on disk.

@@ -131,13 +131,9 @@ impl PostgresStore {
         self.epoch
     }
 
-    /// Waits for the statements under way and disconnects. Later calls fail.
+    /// Waits for the statements under way and disconnects. Later calls fail. The lease runs on: a server that is started
+    /// again within it finds its builds, and its steps still at work, as it left them.
     pub async fn close(&self) {
-        // So that nobody has to wait for the lease.
-        let leaving = Statement::new("UPDATE servers SET seen = '-infinity' WHERE id = ?1").bind(self.epoch);
-        if let Err(error) = self.change(leaving).await {
-            tracing::warn!(%error, "could not say goodbye; other servers wait for the lease");
-        }
         self.pool.close().await;
     }
 

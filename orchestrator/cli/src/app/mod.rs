@@ -169,10 +169,6 @@ impl App {
     /// what is on disk goes on at the next start.
     pub async fn close(&self) {
         self.engine.stop();
-        if self.options.database.is_some() {
-            // Other servers need not wait for the lease then.
-            self.store.close().await;
-        }
         if let Some(cloud) = self.local_cloud.as_ref().and_then(cloud::Embedded::opened) {
             cloud.sagemaker().shut_down().await;
             cloud.close();

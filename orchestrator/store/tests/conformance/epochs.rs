@@ -120,6 +120,7 @@ async fn of_many_that_take_over_each_build_goes_to_one() {
         builds.push(dead.create(new_build("a")).await.unwrap().id);
     }
     dead.close().await;
+    change(&url, "UPDATE haliotis.servers SET seen = now() - interval '10 s'").await;
     let mut tasks = tokio::task::JoinSet::new();
     for name in ["a", "b", "c", "d"] {
         let store = PostgresStore::open(&url, name).await.unwrap();

@@ -3,23 +3,32 @@
 
 use std::sync::Arc;
 
+use haliotis_engine::JournalError;
 use haliotis_store::TAKE_OVER_EVERY;
 
 use crate::app::App;
 
-/// Looks for ever.
+/// Looks for ever. A build that was taken and could not be read is tried again: it is this server's, so nobody else will.
 pub(super) async fn run(app: Arc<App>) {
+    let mut builds = Vec::new();
     loop {
         tokio::time::sleep(TAKE_OVER_EVERY).await;
         match app.store.take_over().await {
-            Ok(builds) if builds.is_empty() => {}
-            Ok(builds) => {
-                tracing::warn!(count = builds.len(), "going on with builds of a server that is gone");
-                if let Err(error) = app.engine.adopt(&builds).await {
-                    tracing::error!(%error, "a build could not be taken over; it stays as it is until it can be read");
+            Ok(taken) => {
+                if !taken.is_empty() {
+                    tracing::warn!(count = taken.len(), "going on with builds of a server that is gone");
                 }
+                builds.extend(taken);
             }
             Err(error) => tracing::warn!(%error, "cannot look for builds of servers that are gone; tried again"),
+        }
+        let unread = app.engine.adopt(&std::mem::take(&mut builds)).await;
+        for (build, error) in unread {
+            let passing = matches!(error, JournalError::Store(_));
+            tracing::error!(%build, %error, again = passing, "a build of a server that is gone cannot be read");
+            if passing {
+                builds.push(build);
+            }
         }
     }
 }
