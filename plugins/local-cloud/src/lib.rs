@@ -67,9 +67,9 @@ impl LocalCloud {
 
     /// Lets go of everything without stopping any process, as a kill would: jobs and endpoints go on under their
     /// supervisor, stacks stay where they are, and the next [`LocalCloud::open`] over the folder goes on with all.
-    pub fn close(&self) {
+    pub async fn close(&self) {
         self.cloudformation.close();
-        self.sagemaker.close();
+        self.sagemaker.close().await;
     }
 
     /// Every service on one router.

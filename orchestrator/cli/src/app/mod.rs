@@ -171,7 +171,7 @@ impl App {
         self.engine.stop();
         if let Some(cloud) = self.local_cloud.as_ref().and_then(cloud::Embedded::opened) {
             cloud.sagemaker().shut_down().await;
-            cloud.close();
+            cloud.close().await;
         }
     }
 

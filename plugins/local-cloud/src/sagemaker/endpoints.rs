@@ -281,7 +281,7 @@ impl SageMaker {
     /// Lets go of everything, as [`SageMaker::close`] does, and stops what serves: for a server that is to leave nothing
     /// running. The endpoints' records stay, and the next server starts their processes again; jobs go on to their end.
     pub async fn shut_down(&self) {
-        self.close();
+        self.close().await;
         self.capture.store();
         let endpoints = self.endpoints.all();
         let plans = endpoints

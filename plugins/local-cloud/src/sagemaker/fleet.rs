@@ -26,7 +26,7 @@ use crate::sagemaker::SageMaker;
 use crate::sagemaker::endpoint::FleetPlan;
 use crate::sagemaker::image::Image;
 use crate::sagemaker::models::Container;
-use crate::sagemaker::runner::{SERVE_GRACE_MS, blocking, fresh};
+use crate::sagemaker::runner::{SERVE_GRACE_MS, fresh};
 use crate::sagemaker::training::unpack_object;
 
 /// A container has this long to answer its first ping with 200, unless the variant says otherwise; AWS' four minutes.
@@ -245,7 +245,7 @@ impl SageMaker {
     pub(crate) async fn stop_plan(&self, plan: &FleetPlan) {
         futures_util::future::join_all(plan.process_keys().iter().map(|key| self.stop_process(key))).await;
         let folder = self.home.join("fleets").join(&plan.id);
-        let removed = blocking(move || match std::fs::remove_dir_all(&folder) {
+        let removed = self.blocking(move || match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
             _ => Ok(()),
         });
@@ -346,7 +346,7 @@ impl SageMaker {
             return Ok(());
         }
         let (store, folder, data) = (Arc::clone(&self.s3), server.folder.clone(), server.container.model_data.clone());
-        blocking(move || {
+        self.blocking(move || {
             let ml = fresh(&folder)?;
             std::fs::create_dir_all(ml.join("model")).map_err(|error| error.to_string())?;
             if let Some(uri) = data {

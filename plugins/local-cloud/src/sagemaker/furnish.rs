@@ -13,7 +13,6 @@ use crate::PythonEnv;
 use crate::s3::Location;
 use crate::sagemaker::job::Job;
 use crate::sagemaker::python::{self, PythonProgress};
-use crate::sagemaker::runner::blocking;
 use crate::sagemaker::{SageMaker, dataset};
 
 /// AWS keeps the seeds' data in a public bucket of this name for each region.
@@ -66,7 +65,7 @@ impl SageMaker {
         let file =
             dataset::obtain_abalone(&dir, &env).await.map_err(|error| format!("InternalServerError: {error}"))?;
         let (store, location) = (Arc::clone(&self.s3), location.clone());
-        blocking(move || {
+        self.blocking(move || {
             let put = store
                 .create_bucket_if_absent(&location.bucket)
                 .and_then(|()| store.put_file(&location.bucket, &location.key, &file).map(drop));

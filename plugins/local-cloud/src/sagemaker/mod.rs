@@ -49,6 +49,7 @@ use haliotis_model::{Secret, Value, Vars};
 use haliotis_plugin_api::Processes;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 pub use job::JobKind;
 pub use sandbox::Capabilities;
@@ -110,6 +111,8 @@ pub struct SageMaker {
     package_events: broadcast::Sender<Value>,
     stop_notes: Notify,
     closing: CancellationToken,
+    /// Background work and the file work it began.
+    works: TaskTracker,
 }
 
 impl SageMaker {
@@ -172,6 +175,7 @@ impl SageMaker {
             package_events: broadcast::channel(PACKAGE_EVENTS).0,
             stop_notes: Notify::new(),
             closing: CancellationToken::new(),
+            works: TaskTracker::new(),
             s3,
             processes: Arc::clone(&config.processes),
             home,
@@ -290,10 +294,12 @@ impl SageMaker {
     }
 
     /// Lets go of everything without stopping any process: jobs and endpoints go on under their supervisor, and the
-    /// next [`SageMaker::open`] over the same folder finds them.
-    pub fn close(&self) {
+    /// next [`SageMaker::open`] over the same folder finds them. Returns when nothing of this one touches the folder.
+    pub async fn close(&self) {
         self.closing.cancel();
         self.neighbours.close();
+        self.works.close();
+        self.works.wait().await;
     }
 
     pub(crate) fn jobs(&self, kind: JobKind) -> &Table<Job> {
@@ -353,7 +359,7 @@ impl SageMaker {
     /// Runs until done or until [`SageMaker::close`].
     pub(crate) fn background(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) {
         let closing = self.closing.clone();
-        tokio::spawn(async move {
+        self.works.spawn(async move {
             tokio::select! {
                 () = closing.cancelled() => {}
                 () = work => {}

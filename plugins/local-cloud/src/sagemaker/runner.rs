@@ -83,7 +83,7 @@ impl SageMaker {
         self.furnish(job).await?;
         let (store, settings) = (Arc::clone(&self.s3), self.settings.clone());
         let (job, folder) = (job.clone(), self.job_folder(job));
-        blocking(move || {
+        self.blocking(move || {
             let ml = fresh(&folder)?;
             match job.kind {
                 JobKind::Processing => processing::stage(&store, &settings.region, &job, &ml),
@@ -136,7 +136,7 @@ impl SageMaker {
         let (store, job) = (Arc::clone(&self.s3), job.clone());
         let (ml, log) = (self.job_folder(&job).join("ml"), self.job_log(job.kind, &job.name));
         let exit = job.exit.unwrap_or(ExitRecord { code: -1, signal: None });
-        let collected = blocking(move || {
+        let collected = self.blocking(move || {
             Ok(match job.kind {
                 JobKind::Training => training::collect(&store, &job, &ml, &log, exit),
                 // A job that was told to stop ends as Stopped, whatever its exit code; its outputs are not kept.
@@ -203,13 +203,23 @@ impl SageMaker {
             tracing::debug!(job = %job.name, %error, "nothing to forget");
         }
         let folder = self.job_folder(job);
-        let removed = blocking(move || match std::fs::remove_dir_all(&folder) {
+        let removed = self.blocking(move || match std::fs::remove_dir_all(&folder) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.to_string()),
             _ => Ok(()),
         });
         if let Err(error) = removed.await {
             tracing::warn!(job = %job.name, %error, "the job's folder could not be removed");
         }
+    }
+
+    /// Runs file work off the async threads; a panic there is the job's failure, not the server's. Begun work cannot be
+    /// called back, so [`SageMaker::close`] waits for it: the next server finds no hand in a job's folder but its own.
+    pub(crate) async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<T, String> {
+        let done = self.works.spawn_blocking(work).await;
+        done.unwrap_or_else(|error| Err(format!("InternalServerError: {error}")))
     }
 }
 
@@ -224,13 +234,6 @@ pub(crate) fn fresh(folder: &Path) -> Result<PathBuf, String> {
         std::fs::create_dir_all(folder.join(name)).map_err(broken)?;
     }
     Ok(folder.join("ml"))
-}
-
-/// Runs file work off the async threads; a panic there is the job's failure, not the server's.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, String> + Send + 'static,
-) -> Result<T, String> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(format!("InternalServerError: {error}")))
 }
 
 fn process_failure(error: &ProcessError) -> String {

@@ -18,7 +18,6 @@ use crate::sagemaker::fleet::wait_healthy_at;
 use crate::sagemaker::invoke::{Broken, execution_parameters, post};
 use crate::sagemaker::job::{Ending, Job};
 use crate::sagemaker::processing::single_instance;
-use crate::sagemaker::runner::blocking;
 use crate::sagemaker::staging::{self, Download};
 use crate::sagemaker::training::unpack_object;
 
@@ -125,7 +124,7 @@ async fn fetch(cloud: &SageMaker, job: &Job, model_data: Option<String>, folder:
     }
     let (store, region, folder, request) =
         (Arc::clone(&cloud.s3), cloud.settings.region.clone(), folder.to_owned(), job.request.clone());
-    blocking(move || {
+    cloud.blocking(move || {
         std::fs::create_dir_all(folder.join("ml/model")).map_err(|error| format!("InternalServerError: {error}"))?;
         if let Some(uri) = model_data {
             unpack_object(&store, &uri, &folder.join("ml/model"))?;
@@ -189,7 +188,7 @@ fn plan_feed(request: &Value, container: Value) -> Feed {
 
 async fn feed_all(cloud: &SageMaker, job: &Job, input: &Path, port: u16, feed: &Feed) -> Result<(), String> {
     let folder = input.to_owned();
-    let names = blocking(move || staging::file_names(&folder)).await?;
+    let names = cloud.blocking(move || staging::file_names(&folder)).await?;
     let target = job.request["TransformOutput"]["S3OutputPath"].as_str().unwrap_or_default().to_owned();
     for name in names {
         let path = input.join(&name);
@@ -205,7 +204,7 @@ async fn feed_all(cloud: &SageMaker, job: &Job, input: &Path, port: u16, feed: &
             }
         }
         let (store, uri) = (Arc::clone(&cloud.s3), format!("{}/{name}.out", target.trim_end_matches('/')));
-        blocking(move || staging::upload_bytes(&store, &output, &uri)).await?;
+        cloud.blocking(move || staging::upload_bytes(&store, &output, &uri)).await?;
     }
     Ok(())
 }

@@ -38,14 +38,14 @@ impl Bed {
 
     /// Another server over the same folder, with other processes.
     pub(crate) async fn reopen_with(&mut self, processes: Arc<dyn haliotis_plugin_api::Processes>) {
-        self.cloud.close();
+        self.cloud.close().await;
         let config = Config::new(self.folder.path(), python_env().await, processes);
         self.cloud = SageMaker::open(&config, Arc::clone(&self.s3)).await.unwrap();
     }
 
     /// The server goes, its processes stay, a new server opens the same folder.
     pub(crate) async fn restart(&mut self) {
-        self.cloud.close();
+        self.cloud.close().await;
         self.cloud = open(&self.folder, &self.s3, &self.processes).await;
     }
 

@@ -79,7 +79,7 @@ async fn an_endpoint_answers_again_after_a_restart_with_the_same_process() {
     assert_eq!(after, before, "the process went on");
 
     // It dies while no server looks: the next one starts it again.
-    bed.cloud.close();
+    bed.cloud.close().await;
     let pid = rustix::process::Pid::from_raw(bed.processes.pid("serve-").unwrap()).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
     bed.restart().await;

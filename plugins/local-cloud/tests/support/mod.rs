@@ -21,7 +21,7 @@ pub(crate) struct Running {
 impl Running {
     /// Stops answering and working, processes left as they are; the data folder can be opened again.
     pub(crate) async fn stop(self) {
-        self.cloud.close();
+        self.cloud.close().await;
         self.server.abort();
         let _ = self.server.await;
     }
