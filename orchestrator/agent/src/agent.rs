@@ -222,7 +222,7 @@ impl LocalAgent {
             secrets: bound.secrets.clone(),
             log: Arc::clone(&log) as Arc<dyn Log>,
             processes: Arc::clone(&self.processes),
-            cloud: Arc::clone(&self.cloud),
+            cloud: bound.cloud(&self.cloud, &task.call),
             grace_ms: GRACE_MS,
         };
         Ok(Prepared { ctx: Arc::new(ctx), log, bound })

@@ -7,15 +7,18 @@
 //! | AWS keys | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, whatever `NAME` is |
 //! | SSH key, file | `NAME` is the path of a file that only the owner may read and that goes with the step; `NAME_CONTENT` is what it holds |
 //!
-//! `id.field` binds one field alone. Values never enter a journal, a command line or a message.
+//! `id.field` binds one field alone. `GIT` of a checkout is whatever git asks for: login, token or key. AWS keys are also
+//! what the step's own clients use, in the region that the call's `AWS_REGION` names. Values never enter a journal, a command line or a message.
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use haliotis_model::{Call, NewBuild, Secret, Vars};
+use haliotis_plugin_api::CloudSettings;
 
 /// The names under which the value of a text credential is stored.
 const TEXT: [&str; 4] = ["text", "secret", "token", "value"];
@@ -48,7 +51,9 @@ pub(crate) async fn bind(
     let mut bound = Bound::default();
     for (name, id) in &call.credentials {
         let fields = look_up(store, id).await?;
-        bound.add(name, &fields, folder).map_err(|reason| format!("credential `{id}`: {reason}"))?;
+        let of_git = call.uses == "checkout" && name == "GIT";
+        let add = if of_git { bound.add_git(&fields, folder) } else { bound.add(name, &fields, folder) };
+        add.map_err(|reason| format!("credential `{id}`: {reason}"))?;
     }
     if let Some(id) = own_repository(call, build) {
         let fields = look_up(store, id).await?;
@@ -106,6 +111,24 @@ impl Bound {
         for text in call.vars.values_mut() {
             *text = haliotis_model::fill_placeholders(text, value);
         }
+    }
+
+    /// The cloud as this call sees it: with the keys that it binds, in the region that it names.
+    pub(crate) fn cloud(&self, cloud: &Arc<CloudSettings>, call: &Call) -> Arc<CloudSettings> {
+        let secret = |name: &str| self.secrets.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.clone());
+        let keys = self.vars.get("AWS_ACCESS_KEY_ID").cloned().zip(secret("AWS_SECRET_ACCESS_KEY"));
+        let region = call.vars.get("AWS_REGION").filter(|region| !region.is_empty() && **region != cloud.region);
+        if keys.is_none() && region.is_none() {
+            return Arc::clone(cloud);
+        }
+        let mut own = (**cloud).clone();
+        if let Some(region) = region {
+            own.region.clone_from(region);
+        }
+        if keys.is_some() {
+            (own.credentials, own.session_token) = (keys, secret("AWS_SESSION_TOKEN"));
+        }
+        Arc::new(own)
     }
 
     fn add(&mut self, name: &str, fields: &BTreeMap<String, String>, folder: &Path) -> Result<(), String> {

@@ -74,6 +74,7 @@ pub(crate) fn of_build(base: &Vars, id: BuildId, build: &NewBuild, base_url: &st
         let base_url = base_url.trim_end_matches('/');
         set("BUILD_URL", format!("{base_url}/builds/{id}"));
         set("HALIOTIS_URL", base_url.to_owned());
+        set("JENKINS_URL", format!("{base_url}/"));
     }
     if let Some(commit) = &build.source.commit {
         set("GIT_COMMIT", commit.clone());

@@ -73,15 +73,20 @@ impl Client {
         let own = Address::read(&ctx.data_dir()).map(|address| address.url);
         let base = ctx.server.clone().or_else(|| own.clone())?;
         // The owner's token goes to the server of the data folder and to no other.
-        let local = || {
-            let file = crate::app::users::local_token_file(&ctx.data_dir());
-            if own.as_deref() == Some(base.as_str()) { std::fs::read_to_string(file).ok() } else { None }
-        };
+        let local = || (own.as_deref() == Some(base.as_str())).then(|| owners_token(&ctx.data_dir())).flatten();
         let given = std::env::var(TOKEN_VARIABLE).ok().filter(|token| !token.is_empty());
-        let token = given.or_else(local);
+        Self::to(&base, &ctx.user, given.or_else(local))
+    }
+
+    /// For the server that holds a data folder, as its owner; `None` when there is none.
+    pub fn of_folder(dir: &Path, user: &str) -> Option<Self> {
+        Self::to(&Address::read(dir)?.url, user, owners_token(dir))
+    }
+
+    fn to(base: &str, user: &str, token: Option<String>) -> Option<Self> {
         crate::app::install_tls();
         let http = reqwest::Client::builder().connect_timeout(CONNECT_TIMEOUT).build().ok()?;
-        Some(Self { http, base: base.trim_end_matches('/').to_owned(), user: ctx.user.clone(), token })
+        Some(Self { http, base: base.trim_end_matches('/').to_owned(), user: user.to_owned(), token })
     }
 
     /// GET, as JSON.
@@ -169,6 +174,10 @@ impl Client {
         let value: Value = serde_json::from_str(&text).unwrap_or(Value::String(text));
         if status.is_success() { Ok(value) } else { Err(refusal(status, &value)) }
     }
+}
+
+fn owners_token(dir: &Path) -> Option<String> {
+    std::fs::read_to_string(crate::app::users::local_token_file(dir)).ok()
 }
 
 fn refusal(status: StatusCode, body: &Value) -> Failure {

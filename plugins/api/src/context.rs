@@ -69,8 +69,10 @@ pub struct CloudSettings {
     pub role_arn: String,
     /// The bucket for what steps upload unless they name one.
     pub bucket: String,
-    /// Fixed credentials of the local cloud; `None`: the AWS default chain.
+    /// Fixed credentials, of the local cloud or those a step binds; `None`: the AWS default chain.
     pub credentials: Option<(String, Secret)>,
+    /// What temporary credentials have beside the two keys.
+    pub session_token: Option<Secret>,
     /// Milliseconds between two looks at a job's state.
     pub poll_ms: u64,
 }

@@ -30,13 +30,16 @@ pub struct Clients {
     pub(crate) s3: aws_sdk_s3::Client,
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) codebuild: aws_sdk_codebuild::Client,
-    sts: aws_sdk_sts::Client,
+    pub(crate) sts: aws_sdk_sts::Client,
     account: OnceCell<String>,
     /// Buckets seen to exist, so that each is asked for once.
     pub(crate) buckets: Mutex<BTreeSet<String>>,
 }
 
-/// Clients made so far. There are as many as clouds in use: one or two.
+/// Clients kept at most: each hour's keys of an assumed role are settings of their own.
+const MAX_KEPT: usize = 32;
+
+/// Clients made so far: one or two clouds, and the roles that steps take in them.
 static MADE: Mutex<BTreeMap<String, Arc<Clients>>> = Mutex::new(BTreeMap::new());
 
 /// The clients of a cloud. Makes no request.
@@ -56,7 +59,12 @@ pub async fn clients(cloud: &CloudSettings) -> Result<Arc<Clients>, StepError> {
     }
     // Two tasks may both get here; the second set of clients is dropped unused.
     let made = Arc::new(Clients::new(cloud, &sdk_config(cloud).await));
-    Ok(Arc::clone(MADE.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(made)))
+    let mut kept = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if kept.len() >= MAX_KEPT {
+        // Whoever uses one holds it; the others are made again when they are needed.
+        kept.clear();
+    }
+    Ok(Arc::clone(kept.entry(key).or_insert(made)))
 }
 
 impl Clients {
@@ -107,7 +115,8 @@ impl Clients {
 
 fn settings_key(cloud: &CloudSettings) -> String {
     let (key, secret) = cloud.credentials.as_ref().map_or(("", ""), |(key, secret)| (key.as_str(), secret.expose()));
-    format!("{:?} {} {} {key} {secret}", cloud.endpoint_url, cloud.region, cloud.account)
+    let token = cloud.session_token.as_ref().map_or("", |token| token.expose());
+    format!("{:?} {} {} {key} {secret} {token}", cloud.endpoint_url, cloud.region, cloud.account)
 }
 
 async fn sdk_config(cloud: &CloudSettings) -> SdkConfig {
@@ -122,12 +131,14 @@ async fn sdk_config(cloud: &CloudSettings) -> SdkConfig {
         loader = loader.endpoint_url(url);
     }
     if let Some((key, secret)) = &cloud.credentials {
-        let fixed = Credentials::builder()
+        let mut fixed = Credentials::builder()
             .access_key_id(key)
             .secret_access_key(secret.expose())
-            .provider_name("haliotis settings")
-            .build();
-        loader = loader.credentials_provider(fixed);
+            .provider_name("haliotis settings");
+        if let Some(token) = &cloud.session_token {
+            fixed = fixed.session_token(token.expose());
+        }
+        loader = loader.credentials_provider(fixed.build());
     }
     loader.load().await
 }

@@ -17,6 +17,7 @@ mod image;
 mod job_log;
 mod names;
 pub mod registry;
+mod roles;
 mod sagemaker;
 mod storage;
 mod uploads;
@@ -24,6 +25,7 @@ mod uploads;
 pub use clients::{Clients, clients};
 use haliotis_plugin_api::StepRunner;
 pub use names::job as job_name;
+pub use roles::{Role, Taken, assume_role};
 
 /// All AWS steps, by name.
 pub const STEPS: &[&dyn StepRunner] = &[

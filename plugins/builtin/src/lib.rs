@@ -47,6 +47,18 @@ pub const STEPS: &[&dyn StepRunner] = &[
     &write_file::WriteFile,
 ];
 
+/// The regular files of a folder that globs pick, by their names in it and their paths; links are not followed.
+///
+/// # Errors
+/// When a pattern is wrong, or picks more files than a step may.
+pub fn pick(
+    root: &std::path::Path,
+    patterns: &[String],
+) -> Result<Vec<(String, std::path::PathBuf)>, haliotis_plugin_api::StepError> {
+    let picked = files::pick(root, patterns, &[])?;
+    Ok(picked.into_iter().map(|file| (file.relative, file.path)).collect())
+}
+
 /// All built-in steps, by name.
 pub fn steps() -> Vec<&'static dyn StepRunner> {
     STEPS.to_vec()

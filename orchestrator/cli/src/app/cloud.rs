@@ -102,6 +102,7 @@ pub async fn open(
         role_arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:role/haliotis-local"),
         bucket: format!("haliotis-{}-{DEFAULT_ACCOUNT}", options.region),
         credentials: Some((DEFAULT_ACCESS_KEY.to_owned(), Secret::new(DEFAULT_SECRET_KEY))),
+        session_token: None,
         poll_ms: LOCAL_POLL_MS,
     };
     Ok((Arc::new(settings), Some(cloud)))
@@ -117,6 +118,7 @@ fn aws(options: &Options) -> CloudSettings {
         role_arn: set("HALIOTIS_SAGEMAKER_ROLE_ARN"),
         bucket: set("HALIOTIS_BUCKET"),
         credentials: None,
+        session_token: None,
         poll_ms: AWS_POLL_MS,
     }
 }

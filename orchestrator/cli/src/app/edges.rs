@@ -13,7 +13,6 @@ use haliotis_server::{
     Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, Edges, EndpointInfo, LogChunk, Logs, ModelGroup,
     ModelPackage, Models,
 };
-use haliotis_store::Store;
 
 use crate::app::App;
 use crate::app::builds::BuildError;
@@ -272,21 +271,6 @@ fn refused(error: BuildError) -> EdgeError {
             EdgeError::Invalid(error.to_string())
         }
         BuildError::Create(_) | BuildError::Store(_) => EdgeError::Unavailable(error.to_string()),
-    }
-}
-
-/// Credentials of the store, for the agent.
-pub struct StoredCredentials(pub Arc<dyn Store>);
-
-#[async_trait]
-impl haliotis_agent::Credentials for StoredCredentials {
-    async fn fields(&self, id: &str) -> Result<Option<BTreeMap<String, String>>, String> {
-        // What verifies a git host is no step's business, whatever a pipeline names.
-        if id.starts_with(crate::app::triggers::HOOK_PREFIX) {
-            return Ok(None);
-        }
-        let stored = self.0.credential(id).await.map_err(|error| error.to_string())?;
-        Ok(stored.map(|stored| stored.fields))
     }
 }
 

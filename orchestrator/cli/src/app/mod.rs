@@ -9,13 +9,16 @@
 
 pub mod builds;
 pub mod cloud;
+pub mod credentials;
 pub mod edges;
 pub mod jenkinsfiles;
 pub mod parameters;
 pub mod python;
 pub mod reading;
 pub mod registry;
+pub mod seeding;
 pub mod source;
+pub mod steps;
 pub mod triggers;
 pub mod users;
 
@@ -60,6 +63,8 @@ pub struct Options {
     pub recover: Recover,
     /// Base of the pages' addresses, for `BUILD_URL`.
     pub base_url: String,
+    /// Further variables of every step's processes, over those of the cloud.
+    pub vars: haliotis_model::Vars,
     /// One thread does everything, for a single build without a server; it must be within a local task set.
     pub alone: bool,
 }
@@ -114,10 +119,10 @@ impl App {
             labels: options.labels.clone(),
             base_url: options.base_url.clone(),
             cloud: Arc::clone(&cloud),
-            vars: cloud::vars(&cloud, &python::venv_dir(&dir)),
-            runners: registry::runners(),
+            vars: step_vars(&options, &cloud),
+            runners: registry::runners(Some(dir.as_path()).filter(|_| !options.alone)),
             processes: supervisor,
-            credentials: Arc::new(edges::StoredCredentials(Arc::clone(&store))),
+            credentials: Arc::new(credentials::Credentials::new(Arc::clone(&store), Arc::clone(&cloud))),
         });
         let journal = Arc::clone(&store) as Arc<dyn haliotis_engine::Journal>;
         let (executor, languages) = (Arc::new(agent), registry::languages());
@@ -192,6 +197,13 @@ fn supervisor(dir: &Path) -> Result<Arc<dyn haliotis_plugin_api::Processes>, Fai
     let exe = [exe.display().to_string(), "__supervise".to_owned()];
     let supervisor = Supervisor::connect_now(&dir.join("agent"), &exe);
     Ok(Arc::new(supervisor))
+}
+
+/// What every step's process gets.
+fn step_vars(options: &Options, cloud: &CloudSettings) -> haliotis_model::Vars {
+    let mut vars = cloud::vars(cloud, &python::venv_dir(&options.dir));
+    vars.extend(options.vars.clone());
+    vars
 }
 
 /// Where several servers share a database, a step that another's agent had is not this one's to look for.

@@ -7,17 +7,27 @@ use haliotis_flow::Language;
 use haliotis_model::StepSchema;
 use haliotis_plugin_api::StepRunner;
 
-/// Every step kind, sorted by name.
-pub fn runners() -> Vec<&'static dyn StepRunner> {
-    let mut runners: Vec<_> =
-        haliotis_plugin_builtin::steps().into_iter().chain(haliotis_plugin_aws::steps()).collect();
+use crate::app::steps::JobDsl;
+
+/// Step kinds of the plugins.
+fn plugins() -> impl Iterator<Item = &'static dyn StepRunner> {
+    haliotis_plugin_builtin::steps().into_iter().chain(haliotis_plugin_aws::steps())
+}
+
+/// Every step kind, sorted by name; those that need the server find it by its data folder, if there is one.
+pub fn runners(server: Option<&Path>) -> Vec<&'static dyn StepRunner> {
+    // One for each app, of which a process has one: it lives as long as that.
+    let own: &'static dyn StepRunner = Box::leak(Box::new(JobDsl::of(server)));
+    let mut runners: Vec<_> = plugins().chain([own]).collect();
     runners.sort_by_key(|runner| runner.schema().name);
     runners
 }
 
 /// Their schemas, in the same order.
 pub fn schemas() -> Vec<StepSchema> {
-    runners().iter().map(|runner| runner.schema()).collect()
+    let mut schemas: Vec<_> = plugins().map(|runner| runner.schema()).chain([JobDsl::default().schema()]).collect();
+    schemas.sort_by_key(|schema| schema.name);
+    schemas
 }
 
 /// Every language.

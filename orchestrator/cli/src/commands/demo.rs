@@ -1,4 +1,4 @@
-//! `haliotis demo`: the whole abalone story on this machine.
+//! `haliotis demo`: the whole abalone story on this machine; with `--jenkins` by Jenkins' own files ([`demo_jenkins`]).
 //!
 //! Ten phases, each of which looks first whether it has happened already: the story can be cut off anywhere, by Ctrl-C or
 //! by `kill -9`, and told again from there.
@@ -30,6 +30,7 @@ use haliotis_seed::SeedError;
 
 use crate::app::edges::Registry;
 use crate::app::{App, python};
+use crate::commands::demo_jenkins;
 use crate::commands::serve::{self, EngineArgs, Running};
 use crate::commands::watch::{Watch, WatchOptions, ask};
 use crate::context::Context;
@@ -43,14 +44,36 @@ const TRIGGER_LIMIT: Duration = Duration::from_secs(120);
 /// How often the demo looks for a build it expects.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Names of the story; the deploy repository knows the group by the same name.
-const PROJECT: &str = "abalone";
-const BUILD: &str = "abalone-model-build";
-const DEPLOY: &str = "abalone-model-deploy";
-const BRANCH: &str = "main";
+/// The file that keeps the port of last time, so that addresses which others know stay good.
+const PORT_FILE: &str = "pages-port";
+/// The branch of both repositories.
+pub(super) const BRANCH: &str = "main";
 const AUTHOR: &str = "Haliotis demo <demo@localhost>";
 /// Where the seed's data lies in the object store.
 const DATA_KEY: &str = "dataset/abalone-dataset.csv";
+
+/// Names of a story; the deploy repository knows the group by the same name.
+pub(super) struct Cast {
+    pub(super) project: &'static str,
+    pub(super) project_id: &'static str,
+    pub(super) group: &'static str,
+    /// The two pipelines.
+    pub(super) build: &'static str,
+    pub(super) deploy: &'static str,
+    /// Their repositories.
+    pub(super) build_repo: &'static str,
+    pub(super) deploy_repo: &'static str,
+}
+
+const CAST: Cast = Cast {
+    project: "abalone",
+    project_id: "p-demo",
+    group: "abalone",
+    build: "abalone-model-build",
+    deploy: "abalone-model-deploy",
+    build_repo: "abalone-model-build",
+    deploy_repo: "abalone-model-deploy",
+};
 
 /// Arguments of `demo`.
 #[derive(Args)]
@@ -58,6 +81,9 @@ pub struct Demo {
     /// Answer every question with yes
     #[arg(long)]
     yes: bool,
+    /// Tell it by Jenkins' own files: Job DSL seed jobs, Jenkinsfiles, an approval that calls a job's URL
+    #[arg(long)]
+    jenkins: bool,
     /// Leave the server running at the end
     #[arg(long)]
     keep: bool,
@@ -80,7 +106,8 @@ pub async fn run(args: Demo, ctx: &Context) -> Outcome {
     }
     let begun = Instant::now();
     let running = server(&args, ctx).await?;
-    let story = Story { app: Arc::clone(&running.app), url: running.url.clone(), ctx, yes: args.yes };
+    let cast = if args.jenkins { &demo_jenkins::CAST } else { &CAST };
+    let story = Story { app: Arc::clone(&running.app), url: running.url.clone(), ctx, yes: args.yes, cast };
     let told = story.tell().await;
     match told {
         Ok(()) => {
@@ -104,34 +131,49 @@ async fn server(args: &Demo, ctx: &Context) -> Result<Running, Failure> {
     let options = || {
         let mut options = args.engine.options(ctx);
         options.poll_every = Some(POLL_EVERY);
+        if args.jenkins {
+            options.vars = demo_jenkins::vars(&options.dir);
+        }
         options
     };
     phase(ctx, 1, "Start the server");
-    let listen = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
-    let running = match serve::start(listen, options(), ctx, true).await {
-        // The usual port is only a wish.
-        Err(_) if args.listen.is_none() => {
-            serve::start(SocketAddr::from(([127, 0, 0, 1], 0)), options(), ctx, true).await?
+    let dir = ctx.data_dir();
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let wished = args.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)));
+    // The port of last time where none is asked for by number, since the approval trigger knows it.
+    let last = std::fs::read_to_string(dir.join(PORT_FILE)).ok().and_then(|text| text.trim().parse().ok());
+    let first = match last {
+        Some(port) if args.listen.is_none_or(|listen| listen.port() == 0) => SocketAddr::new(wished.ip(), port),
+        _ => wished,
+    };
+    let running = match serve::start(first, options(), ctx, true).await {
+        // The usual port, and that of last time, are only wishes.
+        Err(_) if args.listen.is_none_or(|listen| listen.port() == 0) => {
+            serve::start(args.listen.unwrap_or(any), options(), ctx, true).await?
         }
         other => other?,
     };
+    if let Some((_, port)) = running.url.rsplit_once(':') {
+        std::fs::write(dir.join(PORT_FILE), port)?;
+    }
     ctx.good(format!("pages at {}", console::style(&running.url).underlined().for_stderr()));
     ctx.good(format!("data in {}", running.app.options.dir.display()));
     ctx.good(format!("cloud: {}", serve::cloud_line(&running.app)));
     Ok(running)
 }
 
-fn phase(ctx: &Context, number: u32, title: &str) {
+pub(super) fn phase(ctx: &Context, number: u32, title: &str) {
     ctx.heading(format!("[{number:>2}/10] {title}"));
     // The fault tests wait for these words to know where to strike.
     tracing::info!(phase = number, "demo");
 }
 
-struct Story<'a> {
-    app: Arc<App>,
-    url: String,
-    ctx: &'a Context,
-    yes: bool,
+pub(super) struct Story<'a> {
+    pub(super) app: Arc<App>,
+    pub(super) url: String,
+    pub(super) ctx: &'a Context,
+    pub(super) yes: bool,
+    pub(super) cast: &'a Cast,
 }
 
 impl Story<'_> {
@@ -142,9 +184,12 @@ impl Story<'_> {
         self.data().await?;
         phase(self.ctx, 4, "Seed two Git repositories");
         self.seed().await?;
+        if self.cast.group == demo_jenkins::CAST.group {
+            return self.tell_by_jenkins().await;
+        }
         phase(self.ctx, 5, "Register their pipelines; polling finds the first commit");
         self.register().await?;
-        let first = self.expect_build(BUILD, 1).await?;
+        let first = self.expect_build(CAST.build, 1).await?;
         phase(self.ctx, 6, "Build 1: process, train, evaluate, check, register");
         let built = self.follow(first).await?;
         let arn = self.arn_of(&built)?;
@@ -153,12 +198,12 @@ impl Story<'_> {
         let deploy = self.expect_deploy(&arn).await?;
         phase(self.ctx, 8, "Deploy: staging, and tests that invoke the endpoint");
         let waiting = WatchOptions { until_input: true, ..WatchOptions::default() };
-        let seen = Watch::new(Arc::clone(&self.app), deploy, waiting).follow(self.ctx).await?;
+        let seen = self.watch(deploy, waiting).follow(self.ctx).await?;
         phase(self.ctx, 9, "Production: a person approves, the endpoint answers");
         self.follow_from(deploy, Some(&seen)).await?;
         phase(self.ctx, 10, "Push a changed hyperparameter; build 2 starts by itself");
         self.change().await?;
-        let second = self.expect_build(BUILD, 2).await?;
+        let second = self.expect_build(CAST.build, 2).await?;
         self.follow(second).await?;
         Ok(())
     }
@@ -187,24 +232,30 @@ impl Story<'_> {
         self.app.options.dir.join("repositories").join(format!("{name}.git"))
     }
 
-    fn repo_url(&self, name: &str) -> String {
+    pub(super) fn watch(&self, build: BuildId, options: WatchOptions) -> Watch {
+        Watch::new(Arc::clone(&self.app), build, WatchOptions { yes: self.yes && !options.until_input, ..options })
+    }
+
+    pub(super) fn repo_url(&self, name: &str) -> String {
         self.repo(name).display().to_string()
     }
 
     async fn seed(&self) -> Outcome {
         let cloud = &self.app.cloud;
         let values: Vec<(&str, String)> = vec![
-            ("project_name", PROJECT.to_owned()),
-            ("project_id", "p-demo".to_owned()),
+            ("project_name", self.cast.project.to_owned()),
+            ("project_id", self.cast.project_id.to_owned()),
             ("region", cloud.region.clone()),
             ("bucket", cloud.bucket.clone()),
             ("role_arn", cloud.role_arn.clone()),
             ("data_url", self.data_url()),
-            ("model_package_group", PROJECT.to_owned()),
+            ("model_package_group", self.cast.group.to_owned()),
             ("branch", BRANCH.to_owned()),
             ("poll_every", "1s".to_owned()),
         ];
-        for name in [BUILD, DEPLOY] {
+        for (template, name) in
+            [("abalone-model-build", self.cast.build_repo), ("abalone-model-deploy", self.cast.deploy_repo)]
+        {
             let path = self.repo(name);
             if !path.exists() {
                 haliotis_seed::create_bare(&path, BRANCH).map_err(|error| Failure::world(error.to_string()))?;
@@ -212,7 +263,7 @@ impl Story<'_> {
             let request = haliotis_seed::SeedRequest {
                 repo_url: self.repo_url(name),
                 branch: BRANCH.to_owned(),
-                template: name.to_owned(),
+                template: template.to_owned(),
                 values: values.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect(),
                 author: AUTHOR.to_owned(),
                 credential: None,
@@ -233,7 +284,7 @@ impl Story<'_> {
 
     async fn register(&self) -> Outcome {
         // The deploy pipeline first: it must hear of the approval however soon that comes.
-        for name in [DEPLOY, BUILD] {
+        for name in [CAST.deploy, CAST.build] {
             let pipeline = Pipeline {
                 name: name.to_owned(),
                 description: String::new(),
@@ -254,7 +305,7 @@ impl Story<'_> {
         Ok(())
     }
 
-    async fn expect_build(&self, pipeline: &str, number: u32) -> Result<BuildId, Failure> {
+    pub(super) async fn expect_build(&self, pipeline: &str, number: u32) -> Result<BuildId, Failure> {
         let wanted = format!("build {number} of {pipeline}");
         self.expect(&wanted, || async move { Ok(self.app.store.find_build(pipeline, number).await?) }).await
     }
@@ -263,7 +314,7 @@ impl Story<'_> {
     async fn expect_deploy(&self, arn: &str) -> Result<BuildId, Failure> {
         let wanted = format!("the deploy of {}", show::model_name(arn));
         self.expect(&wanted, || async move {
-            let filter = BuildFilter { pipeline: Some(DEPLOY.to_owned()), limit: 50, ..BuildFilter::default() };
+            let filter = BuildFilter { pipeline: Some(CAST.deploy.to_owned()), limit: 50, ..BuildFilter::default() };
             let builds = self.app.store.builds(&filter).await?;
             let started = |build: &&BuildSummary| {
                 build.causes.iter().any(|cause| matches!(cause, Cause::ModelPackage { arn: of, .. } if of == arn))
@@ -274,7 +325,7 @@ impl Story<'_> {
         .await
     }
 
-    async fn expect<F, Fut>(&self, what: &str, look: F) -> Result<BuildId, Failure>
+    pub(super) async fn expect<F, Fut>(&self, what: &str, look: F) -> Result<BuildId, Failure>
     where
         F: Fn() -> Fut,
         Fut: Future<Output = Result<Option<BuildId>, Failure>>,
@@ -295,14 +346,13 @@ impl Story<'_> {
     }
 
     /// To a build's end; anything but success ends the demo with the name of the log to read.
-    async fn follow(&self, build: BuildId) -> Result<BuildView, Failure> {
+    pub(super) async fn follow(&self, build: BuildId) -> Result<BuildView, Failure> {
         self.follow_from(build, None).await
     }
 
     /// The same, for a build that was followed before.
-    async fn follow_from(&self, build: BuildId, seen: Option<&BuildView>) -> Result<BuildView, Failure> {
-        let options = WatchOptions { yes: self.yes, ..WatchOptions::default() };
-        let mut watch = Watch::new(Arc::clone(&self.app), build, options);
+    pub(super) async fn follow_from(&self, build: BuildId, seen: Option<&BuildView>) -> Result<BuildView, Failure> {
+        let mut watch = self.watch(build, WatchOptions::default());
         if let Some(seen) = seen {
             watch = watch.knowing(seen);
         }
@@ -329,7 +379,7 @@ impl Story<'_> {
             .ok_or_else(|| Failure::failed("build 1 registered no model; read its log"))
     }
 
-    async fn approve_model(&self, arn: &str) -> Outcome {
+    pub(super) async fn approve_model(&self, arn: &str) -> Outcome {
         let package =
             registry::describe(&self.app.cloud, arn).await.map_err(|error| Failure::world(error.to_string()))?;
         if package.status == "Approved" {
@@ -365,14 +415,24 @@ impl Story<'_> {
 
     /// A deeper tree, committed and pushed as a person would.
     async fn change(&self) -> Outcome {
-        if self.app.store.find_build(BUILD, 2).await?.is_some() {
+        let edit = |text: &str| haliotis_seed::set_parameter_default(text, "MaxDepth", "4");
+        self.push_change(CAST.build, CAST.build_repo, "haliotis.yaml", edit).await
+    }
+
+    /// Pushes an edit of a file, unless the second build of the pipeline is there.
+    pub(super) async fn push_change(
+        &self,
+        pipeline: &str,
+        repo: &str,
+        file: &str,
+        edit: impl FnOnce(&str) -> Result<String, SeedError>,
+    ) -> Outcome {
+        if self.app.store.find_build(pipeline, 2).await?.is_some() {
             self.ctx.good("the change is pushed already");
             return Ok(());
         }
-        let edit = |text: &str| haliotis_seed::set_parameter_default(text, "MaxDepth", "4");
         let message = "Try shallower trees: MaxDepth 5 -> 4";
-        let url = self.repo_url(BUILD);
-        let pushed = haliotis_seed::commit_change(&url, BRANCH, "haliotis.yaml", edit, message, AUTHOR, None)
+        let pushed = haliotis_seed::commit_change(&self.repo_url(repo), BRANCH, file, edit, message, AUTHOR, None)
             .map_err(|error| Failure::world(error.to_string()))?;
         self.ctx.good(format!("MaxDepth 5 → 4, commit {}", show::short(&pushed.commit)));
         Ok(())
@@ -383,7 +443,7 @@ impl Story<'_> {
         self.ctx.heading("Summary");
         let mut builds = app.store.builds(&BuildFilter { limit: 50, ..BuildFilter::default() }).await?;
         builds.reverse();
-        let packages = registry::list_model_packages(&app.cloud, PROJECT)
+        let packages = registry::list_model_packages(&app.cloud, self.cast.group)
             .await
             .map_err(|error| Failure::world(error.to_string()))?;
         let endpoints = registry::endpoints(&app.cloud).await.map_err(|error| Failure::world(error.to_string()))?;

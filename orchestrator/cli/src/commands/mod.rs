@@ -8,6 +8,7 @@ pub mod completions;
 pub mod convert;
 pub mod credential;
 pub mod demo;
+mod demo_jenkins;
 pub mod doctor;
 pub mod groovy;
 pub mod hook;

@@ -65,6 +65,7 @@ impl EngineArgs {
             poll_every: None,
             recover: Recover::All,
             base_url: String::new(),
+            vars: haliotis_model::Vars::new(),
             alone: false,
         }
     }

@@ -28,6 +28,7 @@ pub use convert::to_jenkinsfile;
 pub use language::{Jenkinsfile, NAME, VERSION};
 pub use problems::Problem;
 use problems::Problems;
+pub use run::ROLE_PREFIX;
 
 /// Everything that is wrong with a Jenkinsfile, in the order of its text. Empty: it can run.
 pub fn validate(text: &str) -> Vec<Problem> {

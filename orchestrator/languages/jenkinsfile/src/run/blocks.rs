@@ -550,38 +550,6 @@ impl Run {
         }
         Ok(())
     }
-
-    /// `withAWS(credentials: 'id', region: 'r', role: …)`.
-    pub(crate) async fn with_aws(self: &Rc<Self>, ctx: &Ctx, given: &Given) -> Answer {
-        let text = |name: &str| self.vm(|vm| given.text(vm, name));
-        let mut inner = ctx.clone();
-        if let Some(region) = text("region")? {
-            self.shared.say(&format!("Setting AWS region {region} "));
-            inner =
-                inner.with_env([("AWS_DEFAULT_REGION".to_owned(), region.clone()), ("AWS_REGION".to_owned(), region)]);
-        }
-        if let Some(url) = text("endpointUrl")? {
-            self.shared.say(&format!("Setting AWS endpointUrl {url} "));
-            inner = inner.with_env([("AWS_ENDPOINT_URL".to_owned(), url)]);
-        }
-        if let Some(profile) = text("profile")? {
-            inner = inner.with_env([("AWS_PROFILE".to_owned(), profile)]);
-        }
-        if let Some(id) = text("credentials")?.filter(|id| !id.is_empty()) {
-            self.shared.say(&format!("Constructing AWS Credentials with id {id}"));
-            let bound = Vars::from([("AWS".to_owned(), id)]);
-            let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(str::to_owned);
-            inner = inner.with_credentials(bound, names);
-        }
-        for name in ["role", "federatedUserId", "principalArn", "samlAssertion"] {
-            if given.get(name).is_some() {
-                return Err(self.abort_exception(&format!(
-                    "withAWS: {name} is not supported yet; store the credentials of the role and name them with credentials:"
-                )));
-            }
-        }
-        self.plain_block("withAWS", &inner, given).await
-    }
 }
 
 /// A folder below another; `None` when it leaves the workspace.

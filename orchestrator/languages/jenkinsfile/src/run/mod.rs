@@ -17,6 +17,7 @@ mod host;
 mod machine;
 mod steps;
 mod values;
+mod with_aws;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -34,6 +35,7 @@ use haliotis_model::{BuildResult, Call, NewBuild, StepId, StepOutput, StepSchema
 use crate::declare::model::Model;
 use context::{Ctx, Signal};
 pub(crate) use steps::input::{Question, parameter};
+pub use with_aws::ROLE_PREFIX;
 
 /// What a step answers: a value, or an exception.
 pub(crate) type Answer = Result<Value, Raise>;

@@ -1,0 +1,5 @@
+//! Step kinds that need the server itself.
+
+mod job_dsl;
+
+pub use job_dsl::JobDsl;
