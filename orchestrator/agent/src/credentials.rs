@@ -115,7 +115,8 @@ impl Bound {
 
     /// The cloud as this call sees it: with the keys that it binds, in the region that it names.
     pub(crate) fn cloud(&self, cloud: &Arc<CloudSettings>, call: &Call) -> Arc<CloudSettings> {
-        let secret = |name: &str| self.secrets.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.clone());
+        let secret =
+            |name: &str| self.secrets.iter().find(|(known, _)| known == name).map(|(_, secret)| secret.clone());
         let keys = self.vars.get("AWS_ACCESS_KEY_ID").cloned().zip(secret("AWS_SECRET_ACCESS_KEY"));
         let region = call.vars.get("AWS_REGION").filter(|region| !region.is_empty() && **region != cloud.region);
         if keys.is_none() && region.is_none() {

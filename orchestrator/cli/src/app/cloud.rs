@@ -150,6 +150,9 @@ pub fn vars(cloud: &CloudSettings, venv: &Path) -> Vars {
         vars.insert("AWS_ENDPOINT_URL".to_owned(), endpoint.clone());
         vars.insert("AWS_ACCESS_KEY_ID".to_owned(), key.clone());
         vars.insert("AWS_SECRET_ACCESS_KEY".to_owned(), secret.expose().to_owned());
+        // The cloud goes away and comes back with its server: clients of steps that outlive it wait about a minute.
+        vars.insert("AWS_RETRY_MODE".to_owned(), "standard".to_owned());
+        vars.insert("AWS_MAX_ATTEMPTS".to_owned(), "12".to_owned());
         vars.insert("AWS_EC2_METADATA_DISABLED".to_owned(), "true".to_owned());
         let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
         vars.insert("PATH".to_owned(), format!("{}:{path}", venv.join("bin").display()));

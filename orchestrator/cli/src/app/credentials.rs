@@ -88,11 +88,14 @@ impl Credentials {
         }
         let fields = match id.strip_prefix(ROLE_PREFIX) {
             Some(text) => Box::pin(self.role(text, depth + 1)).await?,
-            None => self.stored(id).await?.ok_or_else(|| format!("there is no credential `{id}` to take the role with"))?,
+            None => {
+                self.stored(id).await?.ok_or_else(|| format!("there is no credential `{id}` to take the role with"))?
+            }
         };
         let get = |name: &str| fields.get(name).filter(|value| !value.is_empty());
         let keys = get("access-key-id").zip(get("secret-access-key"));
-        let (key, secret) = keys.ok_or_else(|| format!("the credential `{id}` holds no AWS keys to take the role with"))?;
+        let (key, secret) =
+            keys.ok_or_else(|| format!("the credential `{id}` holds no AWS keys to take the role with"))?;
         let mut cloud = (*self.cloud).clone();
         cloud.credentials = Some((key.clone(), Secret::new(secret.clone())));
         cloud.session_token = get("session-token").map(|token| Secret::new(token.clone()));

@@ -61,8 +61,7 @@ impl Workspace {
     /// # Errors
     /// When the folder cannot be read.
     pub fn seed(&self) -> Result<Seed, Failure> {
-        let of =
-            |name: &str| self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+        let of = |name: &str| self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
         let job = SeedJob {
             name: of("JOB_NAME").unwrap_or_default(),
             url: of("GIT_URL"),

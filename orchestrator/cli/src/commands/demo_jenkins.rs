@@ -179,7 +179,8 @@ impl Story<'_> {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         self.ctx.say("  the event was lost with the server; the same address is called once more");
-        let path = format!("{}buildWithParameters?token=token&MODEL_PACKAGE_ARN={}", job_path(CAST.deploy), encoded(arn));
+        let path =
+            format!("{}buildWithParameters?token=token&MODEL_PACKAGE_ARN={}", job_path(CAST.deploy), encoded(arn));
         client.send_text("GET", &path, None).await?;
         self.expect(&format!("the deploy of {}", show::model_name(arn)), || async {
             Ok(self.deploy_of(arn).await?.map(|build| build.id))

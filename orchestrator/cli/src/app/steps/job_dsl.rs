@@ -45,7 +45,8 @@ impl JobDsl {
     }
 
     async fn client(&self) -> Result<Client, StepError> {
-        let none = || StepError::Usage("job-dsl: jobs live on a server, and this run has none (haliotis serve)".to_owned());
+        let none =
+            || StepError::Usage("job-dsl: jobs live on a server, and this run has none (haliotis serve)".to_owned());
         let dir = self.dir.as_deref().ok_or_else(none)?;
         let until = Instant::now() + SERVER_WITHIN;
         loop {
@@ -72,7 +73,11 @@ impl StepRunner for JobDsl {
             arguments: vec![
                 ArgumentSchema::optional("targets", Strings, "Globs of the scripts in the workspace."),
                 ArgumentSchema::optional("script", String, "A script, instead of files."),
-                ArgumentSchema::optional("git-url", String, "Git URL of the seed job's checkout: GIT_URL of the script."),
+                ArgumentSchema::optional(
+                    "git-url",
+                    String,
+                    "Git URL of the seed job's checkout: GIT_URL of the script.",
+                ),
                 ArgumentSchema::optional("git-branch", String, "Its branch: GIT_BRANCH."),
                 ArgumentSchema::optional("git-credential", String, "Id of its credential."),
                 ArgumentSchema::optional("ignore-existing", Boolean, "Leaves jobs that exist as they are.").or(false),
@@ -118,7 +123,9 @@ impl StepRunner for JobDsl {
             let rows =
                 seeding::items(Some(&client), &generated, true, ctx.flag("ignore-existing")).await.map_err(said)?;
             refused += tell(ctx, &rows);
-            made.extend(rows.iter().map(|row| json!({"name": row.item.name, "kind": row.item.kind, "action": row.action})));
+            made.extend(
+                rows.iter().map(|row| json!({"name": row.item.name, "kind": row.item.kind, "action": row.action})),
+            );
             if refused == 0 {
                 seeding::start_queued(&client, &generated).await.map_err(said)?;
             }
@@ -154,7 +161,8 @@ fn scripts(ctx: &StepContext) -> Result<Vec<(String, String)>, StepError> {
 
 /// Runs a script, off the threads that other steps need.
 async fn generate(ctx: &StepContext, name: &str, text: &str) -> Result<Result<Generated, Vec<Problem>>, StepError> {
-    let workspace = Workspace { variables: variables(ctx), credential: ctx.text("git-credential"), root: ctx.workspace.clone() };
+    let workspace =
+        Workspace { variables: variables(ctx), credential: ctx.text("git-credential"), root: ctx.workspace.clone() };
     let (name, text) = (name.to_owned(), text.to_owned());
     let run = move || {
         let seed = workspace.seed().map_err(|failure| StepError::World(failure.to_string()))?;
