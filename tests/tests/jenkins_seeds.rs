@@ -140,7 +140,8 @@ const STRIKES: [(&str, &str, u64); 21] = [
     ("[ 8/10]", "{ (Test Staging)", 300),
     ("[ 8/10]", "{ (Manual Approval for Production)", 20),
     ("[ 9/10]", "{ (Prod Deploy)", 300),
-    ("[ 9/10]", "{ (Prod Deploy)", 1500),
+    // Answered already, so it goes on while phase 8 looks at it.
+    ("[ 8/10]", "{ (Prod Deploy)", 1500),
     ("[10/10]", "{ (Build and Install)", 300),
 ];
 
