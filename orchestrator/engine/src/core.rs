@@ -46,8 +46,8 @@ pub enum Input {
     StepEnded(StepKey, StepOutput),
     /// A runner wants its handle committed; the ticket is answered once it is.
     Handle(StepKey, Value, Ticket),
-    /// A person answers.
-    Answer(BuildId, StepId, Answer, Ticket),
+    /// A person answers; with the groups they are in.
+    Answer(BuildId, StepId, Answer, Vec<String>, Ticket),
     /// A person stops a build.
     Abort(BuildId, String, String, Ticket),
     /// The build's turn is on disk.
@@ -202,8 +202,8 @@ impl Core {
             Input::Recovered(id, build, turns) => self.recover(id, *build, &turns, effects),
             Input::StepEnded(key, output) => self.step_ended(&key, output),
             Input::Handle(key, handle, ticket) => self.handle_of(key, handle, ticket, effects),
-            Input::Answer(build, id, answer, ticket) => {
-                let verdict = self.answer(build, &id, answer, ticket);
+            Input::Answer(build, id, answer, groups, ticket) => {
+                let verdict = self.answer(build, &id, answer, &groups, ticket);
                 if let Err(refused) = verdict {
                     effects.push(Effect::Reply(ticket, Err(refused)));
                 }
@@ -316,7 +316,14 @@ impl Core {
         }
     }
 
-    fn answer(&mut self, build: BuildId, id: &StepId, answer: Answer, ticket: Ticket) -> Result<(), RefusedAnswer> {
+    fn answer(
+        &mut self,
+        build: BuildId,
+        id: &StepId,
+        answer: Answer,
+        groups: &[String],
+        ticket: Ticket,
+    ) -> Result<(), RefusedAnswer> {
         let drive = self.builds.get_mut(&build).ok_or(RefusedAnswer::NotRunning(build))?;
         let spec = drive.inputs.get(id).ok_or_else(|| RefusedAnswer::NotOpen(id.clone()))?;
         let told =
@@ -330,7 +337,8 @@ impl Core {
         if spec.reason_required && answer.reason.trim().is_empty() {
             return Err(RefusedAnswer::Reason);
         }
-        if !spec.approvers.is_empty() && !spec.approvers.contains(&answer.by) {
+        let named = |name: &String| *name == answer.by || groups.contains(name);
+        if !spec.approvers.is_empty() && !spec.approvers.iter().any(named) {
             return Err(RefusedAnswer::NotApprover { by: answer.by, approvers: spec.approvers.join(", ") });
         }
         if answer.decision == Decision::Approved {

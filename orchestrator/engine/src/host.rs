@@ -32,7 +32,7 @@ pub(crate) enum Message {
 
 /// A person's wish.
 pub(crate) enum Ask {
-    Answer(BuildId, StepId, Answer),
+    Answer(BuildId, StepId, Answer, Vec<String>),
     Abort(BuildId, String, String),
 }
 
@@ -159,7 +159,21 @@ impl Engine {
     /// # Errors
     /// See [`RefusedAnswer`].
     pub async fn answer(&self, build: BuildId, input: StepId, answer: Answer) -> Result<(), RefusedAnswer> {
-        self.ask(build, Ask::Answer(build, input, answer)).await
+        self.answer_in(build, input, answer, Vec::new()).await
+    }
+
+    /// The same for somebody who is in these groups; a question's approvers may be users and groups.
+    ///
+    /// # Errors
+    /// See [`RefusedAnswer`].
+    pub async fn answer_in(
+        &self,
+        build: BuildId,
+        input: StepId,
+        answer: Answer,
+        groups: Vec<String>,
+    ) -> Result<(), RefusedAnswer> {
+        self.ask(build, Ask::Answer(build, input, answer, groups)).await
     }
 
     /// Asks a build to stop; a second time stops what must always run as well.

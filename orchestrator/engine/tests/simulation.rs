@@ -318,8 +318,8 @@ impl World {
                 values: Object::new(),
                 digest: digest.into(),
             };
-            self.feed(Input::Answer(BUILD, StepId::new("/ask"), answer("stale"), 1));
-            self.feed(Input::Answer(BUILD, StepId::new("/ask"), answer("d"), 2));
+            self.feed(Input::Answer(BUILD, StepId::new("/ask"), answer("stale"), Vec::new(), 1));
+            self.feed(Input::Answer(BUILD, StepId::new("/ask"), answer("d"), Vec::new(), 2));
             self.asked_digest = true;
         }
     }

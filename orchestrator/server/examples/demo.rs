@@ -226,7 +226,7 @@ async fn main() {
     }
     let listener = tokio::net::TcpListener::bind(config.listen).await.unwrap();
     eprintln!("http://127.0.0.1:{port}");
-    haliotis_server::serve(listener, world.state, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await.unwrap();
+    haliotis_server::serve(listener, world.state, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await;
 }
 
 async fn show(world: &World, build: &Pipeline, deploy: &Pipeline) {

@@ -171,6 +171,26 @@ pub trait Actions: Send + Sync {
     async fn put_pipeline(&self, pipeline: Pipeline, by: &str) -> Result<Pipeline, EdgeError>;
 }
 
+/// How a life of the server ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// For good.
+    Exit,
+    /// The same program begins anew.
+    Restart,
+}
+
+/// The process itself, as administrators see it.
+#[async_trait]
+pub trait Process: Send + Sync {
+    /// While quiet, no trigger makes a build; what triggers saw waits and is carried out afterwards.
+    fn set_quiet(&self, quiet: bool);
+    /// Ends this life soon; the answer to whoever asked still leaves.
+    fn end(&self, how: Ending);
+    /// Runs plain Groovy without steps; the answer is what it printed, as Jenkins' script console shows it.
+    async fn script(&self, groovy: String) -> Result<String, EdgeError>;
+}
+
 /// Reads Jenkinsfiles without running them. Problems are lines in Jenkins' words, with their places.
 pub trait JenkinsfileSyntax: Send + Sync {
     /// All problems; empty: it can run.

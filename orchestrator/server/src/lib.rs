@@ -21,6 +21,7 @@ mod guard;
 mod identity;
 mod jenkins;
 mod lines;
+mod listen;
 mod live;
 mod overview;
 mod pages;
@@ -30,9 +31,10 @@ mod words;
 
 pub use api::document;
 pub use edges::{
-    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, EndpointInfo, HookAnswer, Hooks, JenkinsfileSyntax,
-    LogChunk, Logs, ModelGroup, ModelPackage, Models,
+    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, EndpointInfo, Ending, HookAnswer, Hooks,
+    JenkinsfileSyntax, LogChunk, Logs, ModelGroup, ModelPackage, Models, Process,
 };
+pub use listen::Limits;
 pub use state::{AppState, Edges, ServerConfig};
 
 use std::future::Future;
@@ -66,32 +68,32 @@ fn all() -> access::Routes {
 }
 
 /// Serves until `shutdown` completes, then lets open requests end.
-///
-/// # Errors
-/// When the listener fails for good.
-pub async fn serve(
+pub async fn serve(listener: TcpListener, state: AppState, shutdown: impl Future<Output = ()> + Send + 'static) {
+    serve_within(listener, state, Limits::default(), shutdown).await;
+}
+
+/// The same within other limits.
+pub async fn serve_within(
     listener: TcpListener,
     state: AppState,
+    limits: Limits,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
+) {
     let stopping = state.clone();
-    let mut stopped = state.stopping();
+    let (stop, stopped) = (state.stopping(), state.stopping());
     // What waits for a time in Jenkins' queue goes on waiting.
     tokio::spawn(jenkins::resume(state.clone()));
-    let app = router(state).into_make_service_with_connect_info::<std::net::SocketAddr>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async move {
+    tokio::spawn(async move {
         shutdown.await;
         stopping.stop();
     });
     let late = async move {
+        let mut stopped = stopped;
         let _ = stopped.wait_for(|stop| *stop).await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        ended = server => ended,
-        () = late => {
-            tracing::warn!("some requests did not end in {GRACE:?} after the stop; they are cut");
-            Ok(())
-        }
+        () = listen::accept(listener, router(state), limits, stop) => {}
+        () = late => tracing::warn!("some requests did not end in {GRACE:?} after the stop; they are cut"),
     }
 }

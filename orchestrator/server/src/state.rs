@@ -9,7 +9,7 @@ use haliotis_model::Millis;
 use tokio::sync::watch;
 
 use crate::access::Access;
-use crate::edges::{Actions, Artifacts, Hooks, JenkinsfileSyntax, Logs, Models};
+use crate::edges::{Actions, Artifacts, Hooks, JenkinsfileSyntax, Logs, Models, Process};
 use crate::lines::Indexes;
 
 /// Fixed for the life of the server.
@@ -48,6 +48,8 @@ pub struct AppState {
     pub hooks: Arc<dyn Hooks>,
     /// Reads Jenkinsfiles, where the binary has that language.
     pub jenkinsfiles: Option<Arc<dyn JenkinsfileSyntax>>,
+    /// The process, where the binary lets administrators ask something of it.
+    pub process: Option<Arc<dyn Process>>,
     /// Who may do what.
     pub access: Arc<Access>,
     /// Fixed values.
@@ -101,6 +103,7 @@ impl AppState {
             actions,
             hooks,
             jenkinsfiles: None,
+            process: None,
             access,
             config,
             own: Arc::new(own),
@@ -118,6 +121,13 @@ impl AppState {
     #[must_use]
     pub fn with_jenkinsfiles(mut self, syntax: Arc<dyn JenkinsfileSyntax>) -> Self {
         self.jenkinsfiles = Some(syntax);
+        self
+    }
+
+    /// The same with a process that administrators may quieten, end and ask.
+    #[must_use]
+    pub fn with_process(mut self, process: Arc<dyn Process>) -> Self {
+        self.process = Some(process);
         self
     }
 

@@ -437,3 +437,61 @@ async fn a_password_in_each_request_needs_a_crumb_for_changes_and_guessing_is_sl
     assert_eq!(seen, [401, 401, 401, 401, 401, 429, 429]);
     assert_eq!(look(&house, "/api/v1/builds", &[("authorization", &token)]).await.status, 200, "nobody is locked out");
 }
+
+#[tokio::test]
+async fn the_queue_shows_and_gives_up_what_is_the_callers_own() {
+    let house = house().await;
+    let mut items = Vec::new();
+    for job in ["p", "other-team/job/q"] {
+        let asked = house.post(&format!("/job/{job}/buildWithParameters?delay=3600sec"), "admin", json!({})).await;
+        assert_eq!(asked.status, 201, "{}", asked.text());
+        items.push(asked.header("location").trim_start_matches("http://127.0.0.1:8080").to_owned());
+    }
+    let id = |item: &str| item.trim_end_matches('/').rsplit('/').next().unwrap().to_owned();
+    let waiting = house.get("/queue/api/json", "elsewhere").await.json();
+    let names: Vec<_> = waiting["items"].as_array().unwrap().iter().map(|item| item["task"]["name"].clone()).collect();
+    assert_eq!(names, ["q"], "only the own team's");
+    assert_eq!(house.get(&format!("{}api/json", items[0]), "elsewhere").await.status, 404);
+    assert_eq!(house.get(&items[0], "elsewhere").await.status, 404);
+    let cancel = |item: &str| format!("/queue/cancelItem?id={}", id(item));
+    assert_eq!(house.post(&cancel(&items[0]), "elsewhere", json!({})).await.status, 404, "not there for them");
+    assert_eq!(house.post(&cancel(&items[0]), "viewer", json!({})).await.status, 403);
+    assert_eq!(house.post(&format!("{}cancelQueue", items[0]), "viewer", json!({})).await.status, 403);
+    assert_eq!(house.get(&format!("{}api/json?tree=cancelled", items[0]), "admin").await.json()["cancelled"], json!(null));
+    assert_eq!(house.post(&cancel(&items[0]), "builder", json!({})).await.status, 204);
+    assert_eq!(house.post(&cancel(&items[1]), "elsewhere", json!({})).await.status, 204);
+}
+
+#[tokio::test]
+async fn a_question_takes_an_answer_of_its_groups() {
+    let house = house().await;
+    let text = ASKS.replace(r#""approvers": ["ada"]"#, r#""approvers": ["release"]"#);
+    house.world.pipeline("g", &text).await;
+    let build = house.world.start("g").await;
+    house.world.until(build, |view| view.inputs.iter().any(haliotis_engine::InputView::open)).await;
+    let answer = json!({"step": "/approve", "decision": "approved", "reason": "good", "digest": "d1a2"});
+    let url = format!("/api/v1/builds/{}/answer", build.0);
+    assert_eq!(house.post(&url, "approver", answer.clone()).await.status, 403, "in no group yet");
+    let group = Group { name: Name::parse("release").unwrap(), members: [Name::parse("approver").unwrap()].into() };
+    Typed(house.records.as_ref()).put(Kind::Group, "release", &group).await.unwrap();
+    let later = async {
+        // The directory is read again within a second.
+        while house.post(&url, "approver", answer.clone()).await.status != 200 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), later).await.expect("the group counts");
+    assert_eq!(house.post(&url, "admin", answer).await.status, 409, "it was answered");
+}
+
+#[tokio::test]
+async fn the_process_is_the_administrators_business() {
+    let house = house().await;
+    for path in ["/scriptText", "/safeRestart", "/restart", "/exit", "/safeExit", "/quietDown", "/cancelQuietDown"] {
+        for name in ["viewer", "builder", "approver", "maintainer", "elsewhere"] {
+            assert_eq!(house.post(path, name, json!({})).await.status, 403, "{path} by {name}");
+        }
+        assert_eq!(house.ask(&Method::POST, path, None).await.0, 401, "{path} by nobody");
+        assert_eq!(house.get(path, "admin").await.status, 405, "{path} by GET");
+    }
+}

@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod edges;
 pub mod jenkinsfiles;
 pub mod parameters;
+pub mod process;
 pub mod python;
 pub mod reading;
 pub mod registry;
@@ -85,6 +86,8 @@ pub struct App {
     pub local_cloud: Option<cloud::Embedded>,
     /// Ways to say "look now".
     pub nudges: triggers::Nudges,
+    /// While it lasts, triggers hold what they see.
+    pub quiet: process::Quiet,
     _lock: DataDirLock,
 }
 
@@ -138,6 +141,7 @@ impl App {
             cloud,
             local_cloud,
             nudges: triggers::Nudges::default(),
+            quiet: process::Quiet::default(),
             _lock: lock,
         }))
     }

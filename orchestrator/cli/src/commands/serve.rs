@@ -7,11 +7,11 @@ use std::time::Duration;
 use clap::Args;
 use haliotis_engine::Recover;
 use haliotis_server::access::Access;
-use haliotis_server::{AppState, ServerConfig};
+use haliotis_server::{AppState, Ending, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, CloudKind, Options, edges, jenkinsfiles, triggers, users};
+use crate::app::{App, CloudKind, Options, edges, jenkinsfiles, process, triggers, users};
 use crate::client::Address;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -78,7 +78,9 @@ pub struct Running {
     /// Its pages.
     pub url: String,
     shutdown: tokio::sync::oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<std::io::Result<()>>,
+    task: tokio::task::JoinHandle<()>,
+    /// What administrators asked of it.
+    process: Arc<process::Served>,
 }
 
 /// Serves until a signal comes.
@@ -98,10 +100,28 @@ pub async fn run(args: Serve, ctx: &Context) -> Outcome {
     if running.app.store_is_empty().await {
         ctx.say("  next   haliotis pipeline add NAME --repo URL   (or try: haliotis demo)");
     }
-    wait_for_signal().await?;
+    let ending = tokio::select! {
+        signal = wait_for_signal() => signal.map(|()| Ending::Exit)?,
+        ending = running.process.wished() => ending,
+    };
     ctx.say("stopping; steps at work go on under their supervisor (a second signal ends at once)");
     running.stop().await;
-    Ok(())
+    match ending {
+        Ending::Exit => Ok(()),
+        Ending::Restart => Err(again()),
+    }
+}
+
+/// Becomes the same program with the same arguments; what it answers is why it could not.
+fn again() -> Failure {
+    use std::os::unix::process::CommandExt;
+    let mut arguments = std::env::args_os().skip(1);
+    let error = match std::env::current_exe() {
+        // No process is started: this one goes on as another program.
+        Ok(exe) => std::process::Command::new(exe).args(arguments.by_ref()).exec(),
+        Err(error) => error,
+    };
+    Failure::world(format!("the server stopped and could not begin anew: {error}; start it again"))
 }
 
 /// Opens everything and answers; returns when the port listens.
@@ -128,6 +148,7 @@ pub async fn start(listen: SocketAddr, mut options: Options, ctx: &Context, dev:
         user: ctx.user.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
     };
+    let process = Arc::new(process::Served::new(Arc::clone(&app)));
     let state = AppState::new(
         config,
         app.engine.clone(),
@@ -135,6 +156,7 @@ pub async fn start(listen: SocketAddr, mut options: Options, ctx: &Context, dev:
         edges::all(&app),
     )
     .with_jenkinsfiles(Arc::new(jenkinsfiles::Jenkinsfiles))
+    .with_process(Arc::clone(&process) as Arc<dyn haliotis_server::Process>)
     .with_access(access);
     triggers::start(&app);
     let (shutdown, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -142,7 +164,7 @@ pub async fn start(listen: SocketAddr, mut options: Options, ctx: &Context, dev:
         let _ = stopped.await;
     }));
     Address { url: url.clone(), pid: std::process::id() }.write(&app.options.dir)?;
-    Ok(Running { app, url, shutdown, task })
+    Ok(Running { app, url, shutdown, task, process })
 }
 
 /// Who may do what; without dev mode a first start makes an administrator and tells the password, this once.

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use haliotis_access::{Object as AccessTo, Permission};
+use haliotis_access::{Name, Object as AccessTo, Permission};
 use haliotis_engine::{BuildFilter, BuildView, journal};
 use haliotis_model::{Answer, BuildId, BuildStatus, BuildSummary, Decision, Object, StepId};
 use serde::Deserialize;
@@ -172,7 +172,12 @@ pub(crate) async fn give_answer(state: &AppState, id: BuildId, step: &str, answe
         Decision::Approved => "input.approve",
         Decision::Rejected => "input.reject",
     };
-    state.engine.answer(id, StepId::new(step), answer).await?;
+    // The engine compares names; who is in which group is known here.
+    let groups = match Name::parse(&by) {
+        Ok(name) => state.access.directory().await.groups_of(&name).into_iter().map(String::from).collect(),
+        Err(_) => Vec::new(),
+    };
+    state.engine.answer_in(id, StepId::new(step), answer, groups).await?;
     audit(state, &by, action, &format!("build {id}{step}"), &reason).await
 }
 

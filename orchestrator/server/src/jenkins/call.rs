@@ -60,7 +60,10 @@ impl Call {
     pub(crate) async fn read(state: &AppState, request: Request) -> Result<Self, Failed> {
         let (mut parts, body) = request.into_parts();
         let path = path_of(&parts)?;
-        let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| {
+        let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|error| {
+            if crate::listen::too_slow(&error) {
+                return crate::listen::slow_body();
+            }
             let message = format!("the body has more than {} MiB", BODY_MAX >> 20);
             Failed::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", message, "Send less.")
         })?;

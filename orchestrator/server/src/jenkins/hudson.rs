@@ -154,12 +154,3 @@ pub(crate) fn crumb(call: &Call, want: &Want) -> Data {
     bean.put("crumbRequestField", "Jenkins-Crumb");
     bean.done()
 }
-
-/// `quietDown`, `cancelQuietDown`.
-pub(crate) async fn set_quiet(call: &Call, quiet: bool) -> Result<axum::response::Response, Failed> {
-    let by = call.by()?;
-    call.state.own.jenkins.set_quiet(quiet);
-    let action = if quiet { "server.quiet" } else { "server.unquiet" };
-    crate::api::audit(&call.state, &by, action, "server", "").await?;
-    Ok(super::call::redirect(&call.url("")))
-}

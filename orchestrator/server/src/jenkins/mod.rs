@@ -31,6 +31,7 @@ mod kept;
 mod operations;
 mod pages;
 mod plugins;
+mod process;
 mod queue;
 mod render;
 mod report;

@@ -18,10 +18,11 @@ use super::items::Item;
 use super::render::Format;
 use super::want::Want;
 use super::{
-    artifacts, build, computer, console, converter, create, credentials, hudson, inputs, job, pages, plugins, queue,
-    report, trigger, views, wfapi,
+    artifacts, build, computer, console, converter, create, credentials, hudson, inputs, job, pages, plugins, process,
+    queue, report, trigger, views, wfapi,
 };
 use crate::access::Asked;
+use crate::edges::Ending;
 use crate::error::Failed;
 
 /// A request with what its path leads to.
@@ -194,7 +195,7 @@ pub(crate) const SERVER: &[Operation] = table! {
         format.answer(&queue::item(&ask.call, ask.arg(0), &format.want()?).await?)
     };
     Read "queue/item/{}" ANY_VIEW, ask => {
-        queue::find(&ask.call.state, ask.arg(0)).await?;
+        queue::find_own(&ask.call.state, ask.arg(0)).await?;
         Ok("Queue item exists. For details check, for example, api/json\n".into_response())
     };
     Change "queue/cancelItem" Needs::Somewhere(Permission::Build), ask => queue::cancel_item(&ask.call).await;
@@ -223,9 +224,14 @@ pub(crate) const SERVER: &[Operation] = table! {
     };
     Change "pipeline-model-converter/validate" ANY_VIEW, ask => converter::validate(&ask.call);
     Change "pipeline-model-converter/{}" ANY_VIEW, ask => converter::convert(&ask.call, ask.arg(0));
-    Change "quietDown" Needs::Server(Permission::Administer), ask => hudson::set_quiet(&ask.call, true).await;
-    Change "cancelQuietDown" Needs::Server(Permission::Administer), ask => hudson::set_quiet(&ask.call, false).await;
+    Change "quietDown" Needs::Server(Permission::Administer), ask => process::set_quiet(&ask.call, true).await;
+    Change "cancelQuietDown" Needs::Server(Permission::Administer), ask => process::set_quiet(&ask.call, false).await;
     Change "reload" Needs::Server(Permission::Administer), ask => Ok(redirect(&ask.call.url("")));
+    Change "restart" Needs::Server(Permission::Administer), ask => process::end(&ask.call, Ending::Restart).await;
+    Change "safeRestart" Needs::Server(Permission::Administer), ask => process::end(&ask.call, Ending::Restart).await;
+    Change "exit" Needs::Server(Permission::Administer), ask => process::end(&ask.call, Ending::Exit).await;
+    Change "safeExit" Needs::Server(Permission::Administer), ask => process::end(&ask.call, Ending::Exit).await;
+    Change "scriptText" Needs::Server(Permission::Administer), ask => process::script(&ask.call).await;
 };
 
 /// Of the root, a folder or a job.

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use haliotis_access::{Object as AccessTo, Permission};
 use haliotis_engine::BuildFilter;
 use haliotis_engine::trigger::BuildRequest;
 use haliotis_model::{BuildId, BuildResult, BuildStatus, BuildSummary, Cause, Millis, Object, Pipeline};
@@ -24,6 +25,7 @@ use super::call::Call;
 use super::items;
 use super::want::{ALWAYS, OFTEN, TOP, Want};
 use super::{build, history};
+use crate::access::current;
 use crate::error::Failed;
 use crate::state::AppState;
 
@@ -267,7 +269,11 @@ async fn leave(state: &AppState, item: &Delayed) -> Result<(), Failed> {
 /// 404 when there is none.
 pub(crate) async fn cancel(call: &Call, id: &str) -> Result<(), Failed> {
     let by = call.by()?;
-    match find(&call.state, id).await? {
+    let entry = find(&call.state, id).await?;
+    // The path names no job, so the item's own job is asked about here; one that is not theirs to see is not there.
+    own(&entry, id)?;
+    current().must(Permission::Build, AccessTo::Pipeline(entry.job()))?;
+    match entry {
         Entry::Build(found) if found.status == BuildStatus::Queued => {
             crate::api::abort_build(&call.state, found.id, &by, "cancelled in the queue").await
         }
@@ -290,6 +296,21 @@ pub(crate) async fn cancel(call: &Call, id: &str) -> Result<(), Failed> {
     }
 }
 
+/// An item of a job that the caller does not see is answered like one that never was.
+fn own(entry: &Entry, id: &str) -> Result<(), Failed> {
+    if current().sees(entry.job()) { Ok(()) } else { Err(Failed::not_found(format!("there is no queue item {id}"))) }
+}
+
+/// The item of a number, where its job is the caller's to see.
+///
+/// # Errors
+/// 404 as in [`find`].
+pub(crate) async fn find_own(state: &AppState, id: &str) -> Result<Entry, Failed> {
+    let entry = find(state, id).await?;
+    own(&entry, id)?;
+    Ok(entry)
+}
+
 /// `cancelItem`: 204, or 404.
 pub(crate) async fn cancel_item(call: &Call) -> Result<Response, Failed> {
     cancel(call, call.needed("id")?).await?;
@@ -298,7 +319,9 @@ pub(crate) async fn cancel_item(call: &Call) -> Result<Response, Failed> {
 
 /// The whole queue.
 pub(crate) async fn all(call: &Call, want: &Want) -> Result<Data, Failed> {
-    let waiting = waiting(&call.state).await?;
+    let caller = current();
+    let mut waiting = waiting(&call.state).await?;
+    waiting.retain(|entry| caller.sees(entry.job()));
     let mut queue = Bean::new("hudson.model.Queue", want);
     queue.put("discoverableItems", Vec::new());
     // Items stand on the queue's own level, so that each is whole at depth 0.
@@ -310,7 +333,7 @@ pub(crate) async fn all(call: &Call, want: &Want) -> Result<Data, Failed> {
 
 /// An item with the build it became, which takes a look.
 pub(crate) async fn item(call: &Call, id: &str, want: &Want) -> Result<Data, Failed> {
-    let entry = find(&call.state, id).await?;
+    let entry = find_own(&call.state, id).await?;
     let made = match &entry {
         Entry::Delayed(delayed) => match delayed.build {
             Some(build) => call.state.catalog.build(build).await?,

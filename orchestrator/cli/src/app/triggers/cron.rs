@@ -16,6 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Looks for ever.
 pub(super) async fn run(app: Arc<App>) {
     loop {
+        app.quiet.over().await;
         if let Err(error) = look(&app).await {
             tracing::warn!(%error, "cron triggers could not be looked at; they are tried again");
         }

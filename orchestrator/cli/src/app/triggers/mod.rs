@@ -53,8 +53,9 @@ async fn rest(nudge: &Notify, most: Duration) {
 }
 
 impl App {
-    /// Makes the builds an event asks for. `Err` when one could not be made for a reason that may pass.
+    /// Makes the builds an event asks for, once the server is not quiet any more. `Err` when one could not be made for a reason that may pass.
     pub(super) async fn fire(&self, event: &TriggerEvent) -> Result<(), BuildError> {
+        self.quiet.over().await;
         let pipelines = self.store_catalog().pipelines().await?;
         for request in requests(&pipelines, event) {
             match self.start_build(&request).await {
