@@ -49,6 +49,12 @@ pub(crate) async fn bind(
     folder: &Path,
 ) -> Result<Bound, String> {
     let mut bound = Bound::default();
+    if let Some(id) = call.credentials.values().next().filter(|_| !build.trusted()) {
+        return Err(format!(
+            "credential `{id}` is withheld: a pull request from a fork gets no secrets; trust forks in the project's \
+             configuration, or build a branch of the repository's own"
+        ));
+    }
     for (name, id) in &call.credentials {
         let fields = look_up(store, id).await?;
         let of_git = call.uses == "checkout" && name == "GIT";

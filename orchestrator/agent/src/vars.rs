@@ -83,6 +83,9 @@ pub(crate) fn of_build(base: &Vars, id: BuildId, build: &NewBuild, base_url: &st
         set("GIT_BRANCH", branch.clone());
         set("BRANCH_NAME", branch.clone());
     }
+    for (name, value) in build.head_vars() {
+        set(name, value);
+    }
     vars
 }
 

@@ -254,6 +254,37 @@ pub struct NewBuild {
     pub program_version: u32,
 }
 
+impl NewBuild {
+    /// Whether its steps get secrets. A pull request from a fork that nobody trusts does not.
+    pub fn trusted(&self) -> bool {
+        self.event.get("trusted") != Some(&Value::Bool(false))
+    }
+
+    /// `TAG_NAME` and `CHANGE_*` of a build of a tag or a pull request, named as Jenkins names them.
+    pub fn head_vars(&self) -> Vec<(&'static str, String)> {
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let mut vars: Vec<_> = self.event.get("tag").map(|tag| ("TAG_NAME", text(tag))).into_iter().collect();
+        let Some(change) = self.event.get("change") else { return vars };
+        for (name, field) in [
+            ("CHANGE_ID", "id"),
+            ("CHANGE_URL", "url"),
+            ("CHANGE_TITLE", "title"),
+            ("CHANGE_AUTHOR", "author"),
+            ("CHANGE_BRANCH", "branch"),
+            ("CHANGE_TARGET", "target"),
+        ] {
+            vars.extend(change.get(field).map(|value| (name, text(value))));
+        }
+        if change.get("fork") == Some(&Value::Bool(true)) {
+            vars.push((
+                "CHANGE_FORK",
+                vars.iter().find(|(n, _)| *n == "CHANGE_AUTHOR").map_or_else(String::new, |(_, author)| author.clone()),
+            ));
+        }
+        vars
+    }
+}
+
 /// Where a build stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -81,6 +81,21 @@ pub fn branches(url: &RepoUrl, credential: Option<&Credential>) -> Result<Vec<(S
         .collect())
 }
 
+/// All references with their commits, by name: branches, tags (an annotated one with the commit it stands for), and what
+/// hosts keep of pull requests below `refs/pull`, `refs/merge-requests` and `refs/pull-requests`.
+///
+/// # Errors
+/// As [`ls_remote`].
+pub fn references(url: &RepoUrl, credential: Option<&Credential>) -> Result<Vec<(String, String)>, ScmError> {
+    let out = Git::new("ls-remote", url, credential, LS_REMOTE_TIMEOUT).run(&["--", url.as_str()])?;
+    let mut all: std::collections::BTreeMap<String, String> = std::collections::BTreeMap::new();
+    for (commit, name) in out.lines().filter_map(|line| line.split_once('\t')).filter(|(_, name)| *name != "HEAD") {
+        // `^{}` follows the tag it peels.
+        all.insert(name.strip_suffix("^{}").unwrap_or(name).to_owned(), commit.to_owned());
+    }
+    Ok(all.into_iter().collect())
+}
+
 /// Fetches into the bare repository `into` what `refspecs` name; tags are left out.
 ///
 /// # Errors

@@ -22,5 +22,5 @@ pub use address::{RepoUrl, Transport, same_repo};
 pub use credential::Credential;
 pub use error::ScmError;
 pub use mirror::{CommitInfo, Mirror, commit_at, definition_at};
-pub use poll::ls_remote;
-pub use webhook::{HookError, Host, Push, ScmEvent};
+pub use poll::{ls_remote, references};
+pub use webhook::{Change, HookError, Host, Push, ScmEvent};

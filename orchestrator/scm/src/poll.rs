@@ -12,6 +12,15 @@ pub async fn ls_remote(url: &str, branch: &str, credential: Option<&Credential>)
     blocking(move || git::ls_remote(&address, &branch, credential.as_ref())).await
 }
 
+/// All references of a repository with their commits; see [`git::references`].
+///
+/// # Errors
+/// As [`ls_remote`].
+pub async fn references(url: &str, credential: Option<&Credential>) -> Result<Vec<(String, String)>, ScmError> {
+    let (address, credential) = (RepoUrl::parse(url)?, credential.cloned());
+    blocking(move || git::references(&address, credential.as_ref())).await
+}
+
 /// Runs blocking work beside the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ScmError> + Send + 'static,

@@ -31,7 +31,7 @@ mod words;
 
 pub use api::document;
 pub use edges::{
-    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, EndpointInfo, Ending, HookAnswer, Hooks,
+    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, Ending, EndpointInfo, HookAnswer, Hooks,
     JenkinsfileSyntax, LogChunk, Logs, ModelGroup, ModelPackage, Models, Process,
 };
 pub use listen::Limits;

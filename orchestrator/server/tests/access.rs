@@ -457,7 +457,10 @@ async fn the_queue_shows_and_gives_up_what_is_the_callers_own() {
     assert_eq!(house.post(&cancel(&items[0]), "elsewhere", json!({})).await.status, 404, "not there for them");
     assert_eq!(house.post(&cancel(&items[0]), "viewer", json!({})).await.status, 403);
     assert_eq!(house.post(&format!("{}cancelQueue", items[0]), "viewer", json!({})).await.status, 403);
-    assert_eq!(house.get(&format!("{}api/json?tree=cancelled", items[0]), "admin").await.json()["cancelled"], json!(null));
+    assert_eq!(
+        house.get(&format!("{}api/json?tree=cancelled", items[0]), "admin").await.json()["cancelled"],
+        json!(null)
+    );
     assert_eq!(house.post(&cancel(&items[0]), "builder", json!({})).await.status, 204);
     assert_eq!(house.post(&cancel(&items[1]), "elsewhere", json!({})).await.status, 204);
 }

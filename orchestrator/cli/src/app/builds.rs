@@ -3,8 +3,10 @@
 use haliotis_engine::trigger::BuildRequest;
 use haliotis_engine::{Created, now, parameters};
 use haliotis_flow::Diagnostic;
+use haliotis_model::branches::{HEADS, Head};
 use haliotis_model::{Cause, NewBuild, Object, Pipeline, Source, Value, WorkspaceKind};
 
+use crate::app::triggers::branches;
 use crate::app::{App, registry};
 
 /// Local files a definition may name, in all: a bound that no honest pipeline meets.
@@ -65,7 +67,16 @@ impl App {
         if pipeline.disabled {
             return Err(BuildError::Disabled(name.clone()));
         }
-        let source = self.source_of(&pipeline, request.commit.clone()).await?;
+        let head = self.head_of(name).await?;
+        let mut event = request.event.clone();
+        let (commit, definition) = match &head {
+            Some(head) => {
+                branches::told(head, &mut event);
+                (Some(request.commit.clone().unwrap_or_else(|| head.commit.clone())), head.definition.clone())
+            }
+            None => (request.commit.clone(), None),
+        };
+        let source = self.source_of(&pipeline, commit, definition).await?;
         let parameters = match self.engine.prepare(&source).await {
             Ok(definition) => {
                 let mut given = request.parameters.clone();
@@ -86,7 +97,7 @@ impl App {
             source,
             parameters,
             causes: vec![request.cause.clone()],
-            event: request.event.clone(),
+            event,
             workspace: WorkspaceKind::Own,
             cloud: self.cloud_name(),
             created_at: now(),
@@ -96,9 +107,18 @@ impl App {
         Ok(self.engine.create(build).await?)
     }
 
+    /// What the pipeline stands for, where it is one of a multibranch project.
+    async fn head_of(&self, pipeline: &str) -> Result<Option<Head>, BuildError> {
+        if !pipeline.contains('/') {
+            return Ok(None);
+        }
+        let text = self.store_catalog().document(HEADS, pipeline).await?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
     /// Registers a pipeline: reads its definition at the head of its branch.
     pub async fn register(&self, mut pipeline: Pipeline) -> Result<Pipeline, BuildError> {
-        let source = self.source_of(&pipeline, None).await?;
+        let source = self.source_of(&pipeline, None, None).await?;
         let definition = self
             .engine
             .inspect(&source)
@@ -124,7 +144,13 @@ impl App {
     }
 
     /// The pinned source: the pipeline's own text, or what its repository has at the commit (or the branch's head).
-    async fn source_of(&self, pipeline: &Pipeline, commit: Option<String>) -> Result<Source, BuildError> {
+    /// `definition`: the commit that the definition is read at, where it is another one.
+    async fn source_of(
+        &self,
+        pipeline: &Pipeline,
+        commit: Option<String>,
+        definition: Option<String>,
+    ) -> Result<Source, BuildError> {
         let mut source = Source {
             language: pipeline.language.clone(),
             path: pipeline.path.clone(),
@@ -144,8 +170,9 @@ impl App {
                 .await?
                 .ok_or_else(|| BuildError::NoBranch { repo: repo.clone(), branch: branch.to_owned() })?,
         };
+        let read_at = definition.unwrap_or_else(|| commit.clone());
         let read = |path: String| {
-            let (cache, credential, commit) = (self.cache_dir(), credential.clone(), commit.clone());
+            let (cache, credential, commit) = (self.cache_dir(), credential.clone(), read_at.clone());
             async move { haliotis_scm::definition_at(&cache, repo, &commit, &path, credential.as_ref()).await }
         };
         source.text = read(pipeline.path.clone()).await?;

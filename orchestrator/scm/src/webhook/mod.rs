@@ -3,6 +3,7 @@
 //! The order of use: [`Host::of`] by the headers, [`verify`] over the raw body, [`delivery_id`] (the same delivery may
 //! come twice), [`parse`]. Nothing of a body is looked at before its signature is right.
 
+mod changes;
 mod parse;
 mod payloads;
 
@@ -50,11 +51,45 @@ pub struct Push {
     pub subject: String,
 }
 
+/// What became of a pull request (GitLab: merge request).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// All addresses of the repository that it shall go into.
+    pub repos: Vec<String>,
+    /// Its number there.
+    pub id: u64,
+    /// It was merged, declined or closed.
+    pub closed: bool,
+    /// Full hash of its head; `None` where the host gives only a part of it.
+    pub commit: Option<String>,
+    /// The branch it comes from.
+    pub branch: String,
+    /// The branch it shall go into.
+    pub target: String,
+    /// It comes from another repository.
+    pub fork: bool,
+    /// Login name of who opened it.
+    pub author: String,
+    /// Its title.
+    pub title: String,
+    /// Its page.
+    pub url: String,
+}
+
 /// What a delivery says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ScmEvent {
     /// A push to a branch.
     Push(Push),
+    /// A pull request was opened, changed or closed.
+    Change(Change),
+    /// A tag or branch came or went: the repository is worth a look.
+    Refs {
+        /// All addresses of the repository.
+        repos: Vec<String>,
+        /// As `the tag v1`, `the branch main was deleted`.
+        what: String,
+    },
     /// The host tries the address.
     Ping,
     /// Nothing that could start a build.

@@ -2,7 +2,10 @@
 
 use serde::de::DeserializeOwned;
 
-use super::payloads::{BitbucketCenter, BitbucketCloud, CenterChange, CenterLinks, CloudChange, GitHub, GitLab, Link};
+use super::changes;
+use super::payloads::{
+    BitbucketCenter, BitbucketCloud, CenterChange, CenterLinks, CloudChange, GitHub, GitHubRef, GitLab, Link,
+};
 use super::{HookError, Host, Push, ScmEvent};
 
 /// What one delivery says; Bitbucket may tell of several branches at once. Never empty.
@@ -14,7 +17,14 @@ pub fn parse(host: Host, event: &str, body: &[u8]) -> Result<Vec<ScmEvent>, Hook
     let events = match (host, event) {
         (Host::GitHub | Host::Gitea, "ping") | (Host::BitbucketDataCenter, "diagnostics:ping") => vec![ScmEvent::Ping],
         (Host::GitHub | Host::Gitea, "push") => vec![github(event, read(event, &body)?)?],
-        (Host::GitLab, "Push Hook") => vec![gitlab(event, read(event, &body)?)?],
+        (Host::GitHub | Host::Gitea, "create" | "delete") => vec![reference(event, read(event, &body)?)],
+        (Host::GitHub | Host::Gitea, "pull_request" | "pull_request_sync") => {
+            vec![changes::github(read(event, &body)?)]
+        }
+        (Host::GitLab, "Push Hook" | "Tag Push Hook") => vec![gitlab(event, read(event, &body)?)?],
+        (Host::GitLab, "Merge Request Hook") => vec![changes::gitlab(read(event, &body)?)],
+        (Host::BitbucketCloud, name) if name.starts_with("pullrequest:") => changes::cloud(name, read(event, &body)?),
+        (Host::BitbucketDataCenter, name) if name.starts_with("pr:") => changes::center(name, read(event, &body)?),
         (Host::BitbucketCloud, "repo:push") => cloud(event, read(event, &body)?)?,
         (Host::BitbucketDataCenter, "repo:refs_changed") => center(event, read(event, &body)?)?,
         _ => vec![ignored(format!("the event {event}"))],
@@ -44,8 +54,14 @@ fn branch_of(reference: &str) -> Option<String> {
     reference.strip_prefix("refs/heads/").map(str::to_owned)
 }
 
-fn no_branch(reference: &str) -> ScmEvent {
-    ignored(format!("{reference} is no branch"))
+/// A push to something else than a branch, or the end of one.
+fn looked(repos: Vec<String>, what: String) -> ScmEvent {
+    if repos.is_empty() { ignored(what) } else { ScmEvent::Refs { repos, what } }
+}
+
+fn reference(event: &str, body: GitHubRef) -> ScmEvent {
+    let gone = if event == "delete" { " was deleted" } else { "" };
+    looked(body.repository.addresses(), format!("the {} {}{gone}", body.kind, body.name))
 }
 
 /// `None` for the hash of zeros that stands for "was not there".
@@ -70,9 +86,11 @@ fn subject(message: &str) -> String {
 }
 
 fn github(event: &str, body: GitHub) -> Result<ScmEvent, HookError> {
-    let Some(branch) = branch_of(&body.reference) else { return Ok(no_branch(&body.reference)) };
+    let Some(branch) = branch_of(&body.reference) else {
+        return Ok(looked(body.repository.addresses(), body.reference));
+    };
     let Some(commit) = present(&body.after) else {
-        return Ok(ignored(format!("the branch {branch} was deleted")));
+        return Ok(looked(body.repository.addresses(), format!("the branch {branch} was deleted")));
     };
     // Gitea leaves `head_commit` out of old versions and lists the commits.
     let head = body.head_commit.or_else(|| body.commits.into_iter().find(|one| one.id == commit));
@@ -82,33 +100,26 @@ fn github(event: &str, body: GitHub) -> Result<ScmEvent, HookError> {
 }
 
 fn gitlab(event: &str, body: GitLab) -> Result<ScmEvent, HookError> {
-    let Some(branch) = branch_of(&body.reference) else { return Ok(no_branch(&body.reference)) };
+    let repos = body.project.addresses();
+    let Some(branch) = branch_of(&body.reference) else { return Ok(looked(repos, body.reference)) };
     let Some(commit) = present(&body.after) else {
-        return Ok(ignored(format!("the branch {branch} was deleted")));
+        return Ok(looked(repos, format!("the branch {branch} was deleted")));
     };
     let head = body.commits.into_iter().find(|one| one.id == commit);
     let (author, message) = head.map(|one| (one.author.name, one.message)).unwrap_or_default();
     let author = if author.is_empty() { body.user_name } else { author };
-    let project = body.project;
-    let repos = [project.git_http_url, project.git_ssh_url, project.web_url];
-    let repos = repos.into_iter().filter(|url| !url.is_empty()).collect();
     checked(event, Push { repos, branch, commit, before: present(&body.before), author, subject: subject(&message) })
 }
 
 fn cloud(event: &str, body: BitbucketCloud) -> Result<Vec<ScmEvent>, HookError> {
-    let name = body.repository.full_name;
-    let repos = [
-        body.repository.links.html.href,
-        format!("https://bitbucket.org/{name}.git"),
-        format!("git@bitbucket.org:{name}.git"),
-    ];
+    let repos = body.repository.addresses();
     let change = |change: CloudChange| match change.new {
-        None => Ok(ignored("a branch or tag was deleted".into())),
-        Some(new) if new.kind != "branch" => Ok(ignored(format!("{} is a {}", new.name, new.kind))),
+        None => Ok(looked(repos.clone(), "a branch or tag was deleted".into())),
+        Some(new) if new.kind != "branch" => Ok(looked(repos.clone(), format!("the {} {}", new.kind, new.name))),
         Some(new) => {
             let author = new.target.author.raw;
             let author = author.split('<').next().unwrap_or_default().trim().to_owned();
-            let repos = repos.iter().filter(|url| !url.is_empty()).cloned().collect();
+            let repos = repos.clone();
             let before = change.old.map(|old| old.target.hash).filter(|hash| !hash.is_empty());
             let subject = subject(&new.target.message);
             checked(event, Push { repos, branch: new.name, commit: new.target.hash, before, author, subject })
@@ -118,7 +129,7 @@ fn cloud(event: &str, body: BitbucketCloud) -> Result<Vec<ScmEvent>, HookError> 
 }
 
 /// Older versions give no clone links, only the page `https://HOST/projects/TEAM/repos/NAME/browse`.
-fn addresses(links: CenterLinks) -> Vec<String> {
+pub(super) fn addresses(links: CenterLinks) -> Vec<String> {
     let page = |link: Link| {
         let (base, rest) = link.href.split_once("/projects/")?;
         let mut parts = rest.split('/');
@@ -133,9 +144,11 @@ fn center(event: &str, body: BitbucketCenter) -> Result<Vec<ScmEvent>, HookError
     let repos = addresses(body.repository.links);
     let tip = body.to_commit.unwrap_or_default();
     let change = |change: CenterChange| {
-        let Some(branch) = branch_of(&change.reference.id) else { return Ok(no_branch(&change.reference.id)) };
+        let Some(branch) = branch_of(&change.reference.id) else {
+            return Ok(looked(repos.clone(), change.reference.id));
+        };
         let Some(commit) = present(&change.to_hash) else {
-            return Ok(ignored(format!("the branch {branch} was deleted")));
+            return Ok(looked(repos.clone(), format!("the branch {branch} was deleted")));
         };
         let told = tip.id == commit;
         let author = if told { tip.author.name.clone() } else { body.actor.name.clone() };
@@ -172,7 +185,7 @@ mod tests {
 
     fn reason(event: ScmEvent) -> String {
         match event {
-            ScmEvent::Ignored { reason } => reason,
+            ScmEvent::Ignored { reason } | ScmEvent::Refs { what: reason, .. } => reason,
             other => panic!("{other:?}"),
         }
     }
@@ -195,7 +208,7 @@ mod tests {
             assert_eq!((found.author.as_str(), found.subject.as_str()), ("Ada", "Deeper trees"));
             assert_eq!(found.before.as_deref(), Some(OLD));
             assert!(found.repos.iter().any(|url| crate::same_repo(url, "ssh://git@git.example/team/abalone.git")));
-            assert_eq!(reason(one(host, "push", &github_body("refs/tags/v1", NEW))), "refs/tags/v1 is no branch");
+            assert_eq!(reason(one(host, "push", &github_body("refs/tags/v1", NEW))), "refs/tags/v1");
             let deleted = one(host, "push", &github_body("refs/heads/main", ZERO));
             assert_eq!(reason(deleted), "the branch main was deleted");
             assert_eq!(one(host, "ping", &json!({"zen": "x"})), ScmEvent::Ping);
@@ -222,7 +235,9 @@ mod tests {
         });
         let found = push(Host::GitLab, "Push Hook", &body);
         assert_eq!((found.author.as_str(), found.subject.as_str(), found.before), ("Ada", "newest", None));
-        assert_eq!(reason(one(Host::GitLab, "Tag Push Hook", &json!({}))), "the event Tag Push Hook");
+        let tag =
+            json!({"ref": "refs/tags/v1", "after": NEW, "project": {"web_url": "https://git.example/team/abalone"}});
+        assert_eq!(reason(one(Host::GitLab, "Tag Push Hook", &tag)), "refs/tags/v1");
     }
 
     #[test]
@@ -241,7 +256,7 @@ mod tests {
         assert_eq!((first.author.as_str(), first.subject.as_str()), ("Ada", "Deeper"));
         assert!(first.repos.iter().any(|url| crate::same_repo(url, "git@bitbucket.org:team/abalone.git")));
         assert_eq!(reason(events[1].clone()), "a branch or tag was deleted");
-        assert_eq!(reason(events[2].clone()), "v1 is a tag");
+        assert_eq!(reason(events[2].clone()), "the tag v1");
     }
 
     #[test]

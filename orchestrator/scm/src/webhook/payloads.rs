@@ -21,9 +21,20 @@ pub(super) struct GitHub {
     pub(super) commits: Vec<CommitNote>,
 }
 
+/// `create`, `delete`.
+#[derive(Deserialize)]
+pub(super) struct GitHubRef {
+    #[serde(rename = "ref")]
+    pub(super) name: String,
+    #[serde(rename = "ref_type", default)]
+    pub(super) kind: String,
+    pub(super) repository: Repository,
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Repository {
+    pub(super) full_name: String,
     clone_url: String,
     ssh_url: String,
     html_url: String,
@@ -80,13 +91,33 @@ pub(super) struct GitLabProject {
     pub(super) web_url: String,
 }
 
+impl GitLabProject {
+    pub(super) fn addresses(&self) -> Vec<String> {
+        let all = [&self.git_http_url, &self.git_ssh_url, &self.web_url];
+        all.into_iter().filter(|url| !url.is_empty()).cloned().collect()
+    }
+}
+
+impl CloudRepository {
+    pub(super) fn addresses(&self) -> Vec<String> {
+        let name = &self.full_name;
+        let all = [
+            self.links.html.href.clone(),
+            format!("https://bitbucket.org/{name}.git"),
+            format!("git@bitbucket.org:{name}.git"),
+        ];
+        all.into_iter().filter(|url| !url.is_empty()).collect()
+    }
+}
+
 #[derive(Deserialize)]
 pub(super) struct BitbucketCloud {
     pub(super) repository: CloudRepository,
     pub(super) push: CloudPush,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 pub(super) struct CloudRepository {
     pub(super) full_name: String,
     #[serde(default)]
@@ -160,6 +191,12 @@ pub(super) struct CenterLinks {
     pub(super) clone: Vec<Link>,
     #[serde(rename = "self")]
     pub(super) pages: Vec<Link>,
+}
+
+impl CenterLinks {
+    pub(super) fn first_page(&self) -> String {
+        self.pages.first().map(|link| link.href.clone()).unwrap_or_default()
+    }
 }
 
 #[derive(Deserialize)]

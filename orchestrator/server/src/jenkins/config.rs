@@ -4,11 +4,12 @@
 //! parameters, triggers, description, concurrency, disabled, the trigger token. Everything else stays in the text as given.
 
 use haliotis_engine::cron::Schedule;
+use haliotis_model::branches::BranchProject;
 use haliotis_model::{BuildResult, ParameterKind, ParameterSpec, Pipeline, TriggerSpec, Value};
 
 use super::items::{self, FREESTYLE_PATH};
 use super::xml::{self, Element, escape};
-use super::{freestyle, items::FOLDER_CLASS};
+use super::{branches, freestyle, items::FOLDER_CLASS};
 
 /// Our own definition inside a `flow-definition`: any language, the text as it is.
 const OWN_DEFINITION: &str = "io.haliotis.Definition";
@@ -18,6 +19,7 @@ const MINUTE_MS: u64 = 60_000;
 #[derive(Debug, PartialEq)]
 pub(crate) enum Described {
     Folder,
+    Branches(Box<BranchProject>),
     Job(Box<Pipeline>),
 }
 
@@ -29,11 +31,13 @@ pub(crate) fn read(full: &str, text: &str) -> Result<Described, String> {
     let root = xml::parse(text)?;
     let mut pipeline = match root.name.as_str() {
         FOLDER_CLASS => return Ok(Described::Folder),
+        branches::CLASS => return branches::read(full, &root).map(Box::new).map(Described::Branches),
         "flow-definition" => flow(full, &root)?,
         "project" => empty(full, "yaml", FREESTYLE_PATH),
         other => {
             return Err(format!(
-                "a job of the kind {other} is not provided; there are flow-definition, project and {FOLDER_CLASS}"
+                "a job of the kind {other} is not provided; there are flow-definition, project, {} and {FOLDER_CLASS}",
+                branches::CLASS
             ));
         }
     };

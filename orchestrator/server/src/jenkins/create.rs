@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use haliotis_access::{Object, Permission};
-use haliotis_model::Pipeline;
+use haliotis_model::branches::BranchProject;
+use haliotis_model::{Pipeline, branches};
 
 use super::call::{Call, Pairs, bad, redirect};
 use super::config::{self, Described};
@@ -65,12 +66,38 @@ async fn put(call: &Call, full: &str, text: &str, before: Option<&Pipeline>) -> 
         config::read(full, text).map_err(|problem| bad(format!("this config.xml cannot be used: {problem}")))?;
     match (described, before) {
         (Described::Folder, None) => Ok(call.state.catalog.put_document(FOLDER, full, text).await?),
-        (Described::Folder, Some(_)) => Err(bad(format!("{full} is a job, this config.xml describes a folder"))),
+        (Described::Branches(project), None) => follow(call, &project, text).await,
+        (Described::Folder | Described::Branches(_), Some(_)) => {
+            Err(bad(format!("{full} is a job, this config.xml describes a folder")))
+        }
         (Described::Job(pipeline), _) => {
             register(call, *pipeline).await?;
             Ok(call.state.catalog.put_document(CONFIG, full, text).await?)
         }
     }
+}
+
+/// Keeps a multibranch project: a folder that fills itself. It is looked at soon.
+async fn follow(call: &Call, project: &BranchProject, text: &str) -> Result<(), Failed> {
+    let catalog = &call.state.catalog;
+    catalog.put_document(FOLDER, &project.name, text).await?;
+    let kept = serde_json::to_string(project).unwrap_or_default();
+    catalog.put_document(branches::PROJECTS, &project.name, &kept).await?;
+    call.state.actions.poll().await;
+    Ok(())
+}
+
+/// Forgets what was followed, and what its pipelines stood for.
+async fn forget(call: &Call, folder: &str) -> Result<(), Failed> {
+    let catalog = &call.state.catalog;
+    catalog.remove_document(branches::PROJECTS, folder).await?;
+    let inside = format!("{folder}/");
+    for kind in [branches::HEADS, branches::CHANGES] {
+        for (name, _) in catalog.documents(kind).await?.iter().filter(|(name, _)| name.starts_with(&inside)) {
+            catalog.remove_document(kind, name).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Keeps a pipeline. One whose definition has errors, or cannot be read now, is kept too: its builds say what is wrong, as
@@ -144,7 +171,11 @@ pub(crate) async fn change_config(call: &Call, item: &Item) -> Result<Response, 
     match item {
         Item::Root => return Err(Failed::not_found("the root has no config.xml")),
         Item::Folder(folder) => match config::read(folder, text) {
-            Ok(Described::Folder) => call.state.catalog.put_document(FOLDER, folder, text).await?,
+            Ok(Described::Folder) => {
+                forget(call, folder).await?;
+                call.state.catalog.put_document(FOLDER, folder, text).await?;
+            }
+            Ok(Described::Branches(project)) => follow(call, &project, text).await?,
             Ok(Described::Job(_)) => return Err(bad(format!("{folder} is a folder, this config.xml describes a job"))),
             Err(problem) => return Err(bad(format!("this config.xml cannot be used: {problem}"))),
         },
@@ -212,6 +243,7 @@ pub(crate) async fn delete(call: &Call, item: &Item) -> Result<Response, Failed>
                 remove_job(call, job).await?;
             }
             for inner in directory.folders.iter().filter(|f| *f == folder || f.starts_with(&format!("{folder}/"))) {
+                forget(call, inner).await?;
                 call.state.catalog.remove_document(FOLDER, inner).await?;
             }
         }
@@ -260,6 +292,11 @@ async fn relocate(call: &Call, item: &Item, to: &str) -> Result<Response, Failed
                 return Err(bad("A folder cannot move into itself"));
             }
             let directory = Directory::read(&call.state).await?;
+            for inner in directory.folders.iter().filter(|f| *f == folder || f.starts_with(&format!("{folder}/"))) {
+                if call.state.catalog.document(branches::PROJECTS, inner).await?.is_some() {
+                    return Err(bad(format!("{inner} is a multibranch project; make it anew under the other name")));
+                }
+            }
             let moved = |full: &str| format!("{to}{}", full.strip_prefix(folder.as_str()).unwrap_or(""));
             for job in directory.below(folder) {
                 rename_job(call, job, &moved(job)).await?;

@@ -13,6 +13,7 @@
 
 mod artifacts;
 mod bean;
+mod branches;
 mod build;
 mod call;
 mod computer;

@@ -25,7 +25,7 @@ use axum::body::Bytes;
 use axum::http::HeaderMap;
 use haliotis_engine::trigger::TriggerEvent;
 use haliotis_engine::{Delivery, now};
-use haliotis_scm::webhook::{self, Host, Push, ScmEvent};
+use haliotis_scm::webhook::{self, Change, Host, Push, ScmEvent};
 use haliotis_server::{HookAnswer, Hooks};
 use tokio::task::JoinSet;
 
@@ -121,7 +121,9 @@ impl GitHooks {
         let own = || {
             let told = webhook::parse(host, &sender.event, body).unwrap_or_default();
             told.iter().all(|event| match event {
-                ScmEvent::Push(push) => right.iter().flatten().any(|repo| is_of(push, repo)),
+                ScmEvent::Push(Push { repos, .. })
+                | ScmEvent::Change(Change { repos, .. })
+                | ScmEvent::Refs { repos, .. } => right.iter().flatten().any(|repo| is_of(repos, repo)),
                 ScmEvent::Ping | ScmEvent::Ignored { .. } => true,
             })
         };
@@ -134,8 +136,8 @@ impl GitHooks {
     }
 }
 
-fn is_of(push: &Push, repo: &str) -> bool {
-    push.repos.iter().any(|url| haliotis_scm::same_repo(url, repo))
+fn is_of(repos: &[String], repo: &str) -> bool {
+    repos.iter().any(|url| haliotis_scm::same_repo(url, repo))
 }
 
 fn answer(status: u16, message: String) -> HookAnswer {
@@ -255,6 +257,7 @@ async fn act(app: &App, row: &Delivery) -> Result<String, crate::app::builds::Bu
     for event in events {
         told.push(match event {
             ScmEvent::Push(push) => {
+                app.branches_changed(&push.repos).await?;
                 let text = format!("{} is at {}", push.branch, push.commit.get(..10).unwrap_or_default());
                 app.fire(&TriggerEvent::Push {
                     repos: push.repos,
@@ -267,6 +270,11 @@ async fn act(app: &App, row: &Delivery) -> Result<String, crate::app::builds::Bu
                 .await?;
                 text
             }
+            ScmEvent::Change(change) => app.change_told(&change).await?,
+            ScmEvent::Refs { repos, what } => match app.branches_changed(&repos).await? {
+                true => format!("looked at the repository: {what}"),
+                false => format!("ignored: {what}"),
+            },
             ScmEvent::Ping => "ping".to_owned(),
             ScmEvent::Ignored { reason } => format!("ignored: {reason}"),
         });

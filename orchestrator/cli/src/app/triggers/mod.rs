@@ -4,6 +4,7 @@
 //! same event makes one build however often it is seen), and the position moves after the build is on disk. Dying
 //! between the two repeats the event, and the key makes that harmless.
 
+pub(crate) mod branches;
 mod cron;
 mod hooks;
 mod models;
@@ -11,7 +12,8 @@ mod outbox;
 mod poll;
 mod servers;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use haliotis_engine::trigger::{TriggerEvent, requests};
@@ -33,6 +35,23 @@ pub struct Nudges {
     pub outbox: Notify,
     /// Deliveries of git hosts.
     pub hooks: Notify,
+    /// Multibranch projects.
+    pub branches: Notify,
+    sooner: Mutex<BTreeSet<String>>,
+}
+
+impl Nudges {
+    /// These multibranch projects are worth a look now.
+    fn look_at_branches(&self, names: BTreeSet<String>) {
+        if !names.is_empty() {
+            self.sooner.lock().unwrap_or_else(PoisonError::into_inner).extend(names);
+            self.branches.notify_one();
+        }
+    }
+
+    fn take_branches(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.sooner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Starts all reconcilers; they end with the process.
@@ -42,6 +61,7 @@ pub fn start(app: &Arc<App>) {
     tokio::spawn(models::run(Arc::clone(app)));
     tokio::spawn(outbox::run(Arc::clone(app)));
     tokio::spawn(hooks::run(Arc::clone(app)));
+    tokio::spawn(branches::run(Arc::clone(app)));
     if app.options.database.is_some() {
         tokio::spawn(servers::run(Arc::clone(app)));
     }

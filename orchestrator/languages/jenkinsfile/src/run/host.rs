@@ -163,7 +163,7 @@ impl Shared {
             "BRANCH_NAME" | "GIT_BRANCH" | "GIT_LOCAL_BRANCH" => build.source.branch.clone()?,
             "GIT_URL" => build.source.repo.clone()?,
             "NODE_NAME" => ctx.node.as_ref()?.agent.borrow().clone(),
-            _ => return None,
+            _ => return build.head_vars().into_iter().find(|(known, _)| *known == name).map(|(_, value)| value),
         })
     }
 
