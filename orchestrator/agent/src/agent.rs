@@ -193,8 +193,7 @@ impl LocalAgent {
                 !runner.wants_scratch() && schema.delivery != Delivery::AtMostOnce && task.call.credentials.is_empty();
             let scratch = if unused { scratch.parent().unwrap_or(&scratch) } else { &scratch };
             for dir in [workspace.as_path(), scratch] {
-                std::fs::create_dir_all(dir)
-                    .map_err(|error| format!("the folder {} cannot be made: {error}", dir.display()))?;
+                make_dir(dir).map_err(|error| format!("the folder {} cannot be made: {error}", dir.display()))?;
             }
         }
         let mut call = (*task.call).clone();
@@ -317,6 +316,11 @@ impl Attempt<'_> {
             StepError::Unknown(format!("the server went down while it was being started; asked how it went: {error}"))
         })
     }
+}
+
+/// Nearly always it is there, and a look is cheaper than a try.
+fn make_dir(dir: &std::path::Path) -> std::io::Result<()> {
+    if dir.is_dir() { Ok(()) } else { std::fs::create_dir_all(dir) }
 }
 
 /// A leased step runs on its lease's slot.

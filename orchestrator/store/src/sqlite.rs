@@ -17,6 +17,7 @@ mod integrity;
 mod journal;
 mod open;
 mod read;
+mod room;
 mod writer;
 
 #[cfg(test)]
@@ -74,7 +75,8 @@ impl SqliteStore {
         let opened = open::open(path, busy).await?;
         let vault = crate::vault::Vault::new(path.parent().unwrap_or(Path::new(".")));
         let path = Arc::new(path.to_owned());
-        let committer = Committer { path: Arc::clone(&path), busy, connection: Some(opened.writer) };
+        let room = room::Room::new(&path);
+        let committer = Committer { path: Arc::clone(&path), busy, connection: Some(opened.writer), room };
         let writer = Writer::new(committer, commits)
             .map_err(|error| OpenError::Failed(format!("the store's thread cannot be started: {error}")))?;
         Ok(Arc::new(Sql(SqliteFile { path, writer, readers: opened.readers }, vault)))

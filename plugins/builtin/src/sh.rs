@@ -17,6 +17,8 @@ use crate::process;
 
 /// The variable that names the file for outputs.
 const OUTPUT_VARIABLE: &str = "HALIOTIS_OUTPUT";
+/// What reads a script, as for make and Jenkins; not the first `sh` of `PATH`, which costs a look into each of its folders.
+const SHELL: &str = "/bin/sh";
 /// Longest script passed as an argument, in bytes; Linux refuses a single argument of 128 KiB.
 const MAX_ARGUMENT: usize = 96 * 1024;
 /// Most bytes of standard output or of the output file that become outputs; they live in the journal.
@@ -133,7 +135,7 @@ fn argv(ctx: &StepContext) -> Result<Vec<String>, StepError> {
     }
     let trace = ctx.flag("trace");
     let mut argv: Vec<&str> = match ctx.text("shell").as_deref() {
-        None | Some("sh") => vec!["sh", if trace { "-ex" } else { "-e" }],
+        None | Some("sh") => vec![SHELL, if trace { "-ex" } else { "-e" }],
         Some("bash") => {
             vec!["bash", "--noprofile", "--norc", if trace { "-ex" } else { "-e" }, "-o", "pipefail"]
         }

@@ -72,6 +72,7 @@ fn crowd(verb: Verb, ctx: &Context) -> Outcome {
 /// costs as much as a tenth of a step.
 fn alone(args: run::Run, ctx: &Context) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(no_runtime)?;
+    one_arena();
     let work = || {
         let local = tokio::task::LocalSet::new();
         let outcome = local.block_on(&runtime, run::run(args, ctx));
@@ -84,6 +85,16 @@ fn alone(args: run::Run, ctx: &Context) -> Outcome {
         let thread = thread.spawn_scoped(scope, work).map_err(no_runtime)?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
+}
+
+/// glibc's allocator gives each thread an arena of its own that grows a page at a time, by a system call; one thread that
+/// works needs no second arena.
+fn one_arena() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code, reason = "mallopt takes two numbers; no other thread is there yet")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
 }
 
 fn no_runtime(error: std::io::Error) -> Failure {

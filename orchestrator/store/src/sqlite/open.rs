@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
@@ -69,6 +70,10 @@ pub(super) struct Opened {
 
 /// Opens, checks and migrates.
 pub(super) async fn open(path: &Path, busy: Duration) -> Result<Opened, OpenError> {
+    if !path.exists() {
+        // Where it cannot be made so, the usual way tells why, or succeeds.
+        let _ = make_whole(path);
+    }
     prepare_file(path).map_err(|error| {
         OpenError::Failed(format!(
             "{} cannot be opened ({error}); make the file and its folder writable for this user, or name another data folder",
@@ -112,6 +117,37 @@ pub(super) fn options(path: &Path, busy: Duration) -> SqliteConnectOptions {
         .pragma("secure_delete", "FAST")
         .thread_name(|number| format!("store-{number}"))
         .disable_statement_logging()
+}
+
+/// Makes a new file under another name, schema and all, and gives it its own when it is on disk. That is two fsyncs;
+/// SQLite, which has to be ready for a crash at each step, needs seven to come as far, a tenth of a short build.
+fn make_whole(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    static MADE: AtomicU32 = AtomicU32::new(0);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).ok_or("no folder")?;
+    data_dir::private_dir(folder)?;
+    let name = format!("new-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let fresh = path.with_extension(name);
+    let file = new_private_file(&fresh)?;
+    let filled = fill(&fresh).map_err(Into::into).and_then(|()| {
+        file.sync_all()?;
+        // Never over one that somebody else made meanwhile; theirs is as good.
+        std::fs::hard_link(&fresh, path)
+    });
+    std::fs::remove_file(&fresh)?;
+    filled?;
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+/// The newest schema into an empty file, nothing of it on disk yet.
+fn fill(path: &Path) -> Result<(), io::Error> {
+    let fill = || {
+        let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF")?;
+        migrations::script_from(0).map_or(Ok(()), |script| connection.execute_batch(&script))?;
+        connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
+        connection.close().map_err(|(_, error)| error)
+    };
+    fill().map_err(io::Error::other)
 }
 
 /// The file must be private before SQLite writes the first byte; its log and index files copy its mode.

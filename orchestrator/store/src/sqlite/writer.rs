@@ -24,6 +24,7 @@ use haliotis_engine::{Created, JournalError};
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::room::Room;
 use super::{Commits, append, failure, journal, open};
 use crate::sql::statement::Statement;
 use crate::sql::turn::{NewBuildRow, NewTurn};
@@ -41,6 +42,18 @@ pub(super) enum Work {
     Append(Vec<NewTurn>),
     /// Anything that is one statement.
     Change(Statement),
+}
+
+impl Work {
+    /// Bytes that it writes, about.
+    fn bytes(&self) -> u64 {
+        let length = match self {
+            Work::Create(build) => build.pinned.len() + build.parameters.len(),
+            Work::Append(turns) => turns.iter().map(|turn| turn.body.len()).sum(),
+            Work::Change(_) => 0,
+        };
+        length as u64
+    }
 }
 
 /// What came of it.
@@ -182,6 +195,7 @@ pub(super) struct Committer {
     pub(super) path: Arc<PathBuf>,
     pub(super) busy: Duration,
     pub(super) connection: Option<Connection>,
+    pub(super) room: Room,
 }
 
 impl Committer {
@@ -215,6 +229,7 @@ impl Committer {
             Some(connection) => connection,
             None => open::writer(&self.path, self.busy).map_err(|error| self.report(&error))?,
         };
+        self.room.make_for(work.iter().map(|work| work.bytes()).sum());
         match transact(&connection, work) {
             Ok(done) => {
                 self.connection = Some(connection);
