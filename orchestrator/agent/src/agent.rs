@@ -18,8 +18,9 @@ use haliotis_engine::{AgentInfo, Executor, Reporter, StepTask};
 use haliotis_model::{
     BuildId, BuildResult, Delivery, Interrupted, Placement, StepKey, StepOutput, StepSchema, Value, Vars,
 };
-use haliotis_plugin_api::{CloudSettings, Log, Processes, StepContext, StepError, StepRunner};
-use tokio::sync::Semaphore;
+use haliotis_plugin_api::{
+    CloudSettings, Exit, Log, ProcessError, ProcessSpec, Processes, StepContext, StepError, StepRunner,
+};
 
 use crate::arguments;
 use crate::credentials::{self, Bound, Credentials};
@@ -27,6 +28,7 @@ use crate::folders::Folders;
 use crate::log::StepLog;
 use crate::mask::Masker;
 use crate::running::{Entered, Running};
+use crate::slots::{Slot, Slots};
 use crate::vars;
 
 /// The agent's name; pipelines may ask for it as for a label.
@@ -66,7 +68,7 @@ pub struct LocalAgent {
     /// Sorted by name.
     kinds: Vec<(StepSchema, &'static dyn StepRunner)>,
     info: AgentInfo,
-    slots: Semaphore,
+    slots: Slots,
     folders: Folders,
     base_url: String,
     base_vars: Vars,
@@ -106,7 +108,7 @@ impl LocalAgent {
         let agent = LocalAgent {
             kinds,
             info: AgentInfo { name: config.name, labels: config.labels, slots },
-            slots: Semaphore::new(slots as usize),
+            slots: Slots::new(slots),
             folders: Folders::new(&config.data_dir),
             base_url: config.base_url,
             base_vars: vars::base(&config.vars),
@@ -156,20 +158,21 @@ impl LocalAgent {
                 task.call.uses
             ));
         };
-        let _slot = if takes_slot(task) {
+        let slot = if takes_slot(task) {
             let slot = tokio::select! {
                 biased;
                 () = entered.stopped() => None,
-                slot = self.slots.acquire() => slot.ok(),
+                slot = self.slots.take(runner.follows()) => Some(slot),
             };
             let Some(slot) = slot else { return StepOutput::aborted("stopped before it began") };
             Some(slot)
         } else {
             None
         };
-        match self.prepare(task, schema, *runner).await {
+        match self.prepare(task, schema, *runner, slot.as_ref()).await {
             Ok(prepared) => {
-                let output = self.work(task, schema, *runner, reporter, entered, &prepared).await;
+                let attempt = Attempt { task, schema, runner: *runner, reporter, entered, prepared: &prepared, slot: slot.as_ref() };
+                let output = self.work(attempt).await;
                 prepared.bound.remove_files();
                 output
             }
@@ -181,7 +184,13 @@ impl LocalAgent {
     }
 
     /// Folders, variables, credentials, arguments, log.
-    async fn prepare(&self, task: &StepTask, schema: &StepSchema, runner: &dyn StepRunner) -> Result<Prepared, String> {
+    async fn prepare(
+        &self,
+        task: &StepTask,
+        schema: &StepSchema,
+        runner: &dyn StepRunner,
+        slot: Option<&Slot>,
+    ) -> Result<Prepared, String> {
         self.check_cloud(task, schema)?;
         let (key, slug) = (&task.key, task.key.slug());
         let workspace = self.folders.workspace_of_call(key.build, &task.build, task.call.folder.as_deref())?;
@@ -220,11 +229,20 @@ impl LocalAgent {
             vars,
             secrets: bound.secrets.clone(),
             log: Arc::clone(&log) as Arc<dyn Log>,
-            processes: Arc::clone(&self.processes),
+            processes: self.processes_of(slot),
             cloud: bound.cloud(&self.cloud, &task.call),
             grace_ms: GRACE_MS,
         };
         Ok(Prepared { ctx: Arc::new(ctx), log, bound })
+    }
+
+    /// The processes as a step sees them that follows another's, or does not.
+    fn processes_of(&self, slot: Option<&Slot>) -> Arc<dyn Processes> {
+        let processes = Arc::clone(&self.processes);
+        match slot.and_then(|slot| slot.after.clone()) {
+            Some(after) => Arc::new(Behind { processes, after }),
+            None => processes,
+        }
     }
 
     /// A build pinned to one cloud never reaches another, also when the server was started anew with another one.
@@ -240,16 +258,8 @@ impl LocalAgent {
         ))
     }
 
-    async fn work(
-        &self,
-        task: &StepTask,
-        schema: &StepSchema,
-        runner: &'static dyn StepRunner,
-        reporter: &dyn Commits,
-        entered: &Entered,
-        prepared: &Prepared,
-    ) -> StepOutput {
-        let attempt = Attempt { task, schema, runner, reporter, entered, prepared };
+    async fn work(&self, attempt: Attempt<'_>) -> StepOutput {
+        let Attempt { schema, entered, prepared, .. } = attempt;
         let mut ended = attempt.run().await;
         if let (Err(StepError::Unknown(why)), Delivery::AtLeastOnce, false) =
             (&ended, schema.delivery, entered.must_stop())
@@ -271,6 +281,7 @@ struct Attempt<'a> {
     reporter: &'a dyn Commits,
     entered: &'a Entered,
     prepared: &'a Prepared,
+    slot: Option<&'a Slot>,
 }
 
 impl Attempt<'_> {
@@ -293,6 +304,9 @@ impl Attempt<'_> {
             return Ok(StepOutput::aborted("stopped before it began"));
         }
         let started = self.runner.start(&self.prepared.ctx).await?;
+        if let Some(slot) = self.slot.filter(|_| self.runner.follows()) {
+            slot.begun(self.prepared.ctx.slug());
+        }
         if let Some(handle) = &started.handle
             && !self.reporter.handle(handle.clone()).await
         {
@@ -315,6 +329,35 @@ impl Attempt<'_> {
         self.follow(Value::Null).await.map_err(|error| {
             StepError::Unknown(format!("the server went down while it was being started; asked how it went: {error}"))
         })
+    }
+}
+
+/// Processes of a step that follows the process of another.
+struct Behind {
+    processes: Arc<dyn Processes>,
+    after: String,
+}
+
+#[async_trait]
+impl Processes for Behind {
+    async fn spawn(&self, key: &str, spec: ProcessSpec) -> Result<(), ProcessError> {
+        self.processes.spawn(key, spec).await
+    }
+
+    async fn begin(&self, key: &str, spec: ProcessSpec) -> Result<(), ProcessError> {
+        self.processes.begin_after(key, spec, &self.after).await
+    }
+
+    async fn wait(&self, key: &str) -> Result<Exit, ProcessError> {
+        self.processes.wait(key).await
+    }
+
+    async fn kill(&self, key: &str, grace_ms: u64) -> Result<(), ProcessError> {
+        self.processes.kill(key, grace_ms).await
+    }
+
+    async fn forget(&self, key: &str) -> Result<(), ProcessError> {
+        self.processes.forget(key).await
     }
 }
 

@@ -12,6 +12,7 @@ mod folders;
 mod log;
 mod mask;
 mod running;
+mod slots;
 mod supervise;
 mod vars;
 

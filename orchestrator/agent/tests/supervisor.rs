@@ -60,7 +60,7 @@ impl Host {
 
     /// The pid of the supervisor: the one process that holds the lock.
     fn pid(&self) -> i32 {
-        let lock = std::fs::canonicalize(self.path("supervisor-2.lock")).unwrap();
+        let lock = std::fs::canonicalize(self.path("supervisor-3.lock")).unwrap();
         let holds = |pid: i32| {
             std::fs::read_dir(format!("/proc/{pid}/fd"))
                 .is_ok_and(|fds| fds.flatten().any(|fd| std::fs::read_link(fd.path()).is_ok_and(|to| to == lock)))
@@ -404,7 +404,7 @@ async fn ends_when_idle_and_comes_back_when_asked() {
     let Host { dir, supervisor } = host;
     drop(supervisor);
     eventually("idle for its limit", || !alive(pid)).await;
-    assert!(!dir.path().join("supervisor-2.sock").exists());
+    assert!(!dir.path().join("supervisor-3.sock").exists());
     let supervisor = Supervisor::connect(dir.path(), &[program()]);
     assert_eq!(supervisor.wait("k").await.unwrap().code, 8);
 }

@@ -27,6 +27,12 @@ pub trait StepRunner: Send + Sync {
         true
     }
 
+    /// Whether its work is one local process under the step's key that `start` hands to [`Processes::begin`]. Such a step
+    /// may be started before there is a slot for it: its process then waits for the end of one before.
+    fn follows(&self) -> bool {
+        false
+    }
+
     /// Begins the work, or finds it begun under the same key. Returns at once; a handle, when given, is committed to
     /// the journal before `attach` is called and comes back after every restart.
     async fn start(&self, ctx: &StepContext) -> Result<Started, StepError>;

@@ -59,6 +59,19 @@ pub trait Processes: Send + Sync {
     /// Starts the process, or finds the one started under this key before, running or ended.
     async fn spawn(&self, key: &str, spec: ProcessSpec) -> Result<(), ProcessError>;
 
+    /// The same, without waiting whether it could be started: [`Processes::wait`] tells that too, with the error that
+    /// `spawn` would have given. One message less for a process that is waited for anyway.
+    async fn begin(&self, key: &str, spec: ProcessSpec) -> Result<(), ProcessError> {
+        self.spawn(key, spec).await
+    }
+
+    /// The same, once the process of another key has ended with all it left behind; at once when that one does not run.
+    async fn begin_after(&self, key: &str, spec: ProcessSpec, after: &str) -> Result<(), ProcessError> {
+        // However it ended, or was lost: it does not run.
+        let _ = self.wait(after).await;
+        self.begin(key, spec).await
+    }
+
     /// Waits for its end; answers at once if it has ended. When the main process is gone, its left-over children are
     /// killed before this returns.
     async fn wait(&self, key: &str) -> Result<Exit, ProcessError>;

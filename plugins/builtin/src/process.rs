@@ -24,6 +24,11 @@ pub(crate) async fn spawn(ctx: &StepContext, spec: ProcessSpec) -> Result<(), St
     ctx.processes.spawn(&ctx.slug(), spec).await.map_err(told)
 }
 
+/// The same, and `wait` tells if it could not be started.
+pub(crate) async fn begin(ctx: &StepContext, spec: ProcessSpec) -> Result<(), StepError> {
+    ctx.processes.begin(&ctx.slug(), spec).await.map_err(told)
+}
+
 /// Waits for its end. `Err` inside: the step's end is clear without looking at the exit code.
 pub(crate) async fn wait(ctx: &StepContext) -> Result<Result<Exit, StepOutput>, StepError> {
     let exit = ctx.processes.wait(&ctx.slug()).await.map_err(told)?;

@@ -86,8 +86,12 @@ impl StepRunner for Sh {
         false
     }
 
+    fn follows(&self) -> bool {
+        true
+    }
+
     async fn start(&self, ctx: &StepContext) -> Result<Started, StepError> {
-        process::spawn(ctx, spec(ctx)?).await?;
+        process::begin(ctx, spec(ctx)?).await?;
         Ok(Started::default())
     }
 

@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 
-use super::wire::{self, Answer, Ask, Reply, Request, SOCKET, Spec};
+use super::wire::{self, Answer, Ask, Reply, SOCKET, Sent, Spec};
 
 /// A supervisor listens a few milliseconds after its start; a machine in distress needs longer.
 const DIAL_LIMIT: Duration = Duration::from_secs(10);
@@ -33,8 +33,8 @@ const MAX_SOCKET_PATH: usize = 100;
 
 /// Local processes under keys, run by the supervisor of one folder. Dropping it leaves the processes running.
 ///
-/// A `wait` nearly always follows a `spawn`, so both are asked in one go: one message to the supervisor instead of two.
-/// The `wait` that was asked ahead is kept until it is called for.
+/// A `wait` nearly always follows a `spawn` or a `begin`, so both are asked in one go: one message to the supervisor
+/// instead of two. The end that was asked for ahead is kept until it is called for.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
     asks: mpsc::UnboundedSender<Vec<Open>>,
@@ -92,6 +92,14 @@ impl Supervisor {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Asks for a process and its end in one; the answer is kept for `wait`.
+    fn run(&self, key: &str, spec: ProcessSpec, after: Option<&str>) -> Result<(), ProcessError> {
+        let ask = Ask::Run { key: key.to_owned(), spec: wire_spec(spec)?, after: after.map(str::to_owned) };
+        let (open, ended) = Open::new(ask);
+        self.ahead().insert(key.to_owned(), ended);
+        self.asks.send(vec![open]).map_err(|_| gone())
+    }
+
     async fn done(&self, key: &str, ask: Ask) -> Result<(), ProcessError> {
         match self.ask(ask).await? {
             Answer::Done => Ok(()),
@@ -114,6 +122,14 @@ impl Processes for Supervisor {
             }
             other => Err(error(key, other)),
         }
+    }
+
+    async fn begin(&self, key: &str, spec: ProcessSpec) -> Result<(), ProcessError> {
+        self.run(key, spec, None)
+    }
+
+    async fn begin_after(&self, key: &str, spec: ProcessSpec, after: &str) -> Result<(), ProcessError> {
+        self.run(key, spec, Some(after))
     }
 
     async fn wait(&self, key: &str) -> Result<Exit, ProcessError> {
@@ -359,7 +375,7 @@ impl Link {
     /// Frames an open request; one that cannot be framed fails at once.
     fn put(&mut self, id: u64, outbox: &mut Vec<u8>) {
         let Some(open) = self.open.get(&id) else { return };
-        let Err(reason) = wire::put(&Request { id, ask: open.ask.clone() }, outbox) else { return };
+        let Err(reason) = wire::put(&Sent { id, ask: &open.ask }, outbox) else { return };
         if let Some(open) = self.open.remove(&id) {
             let _ = open.reply.send(Err(reason));
         }

@@ -32,6 +32,9 @@
 //! - *It goes idle just as a client connects*: the client sees the connection close and starts anew.
 //! - *The main process ends while being killed*: `Draining` keeps the deadline of the kill; what ignores SIGTERM is
 //!   killed at that deadline, and otherwise [`LEFTOVER_GRACE`] after the end.
+//! - *A process waits for the end of another* (`Run` with `after`): nothing is recorded of it before that end. If we die
+//!   before, the client's open request is sent again, and the next supervisor starts it; a server that died asks again
+//!   by its journal. If only the client dies, it is started all the same: its START is in the journal.
 //! - *A leftover forks while it is being killed*: each round looks again. Nobody is left when we have no child that is
 //!   not a main process or another step's, and none ended while we looked: a list of `/proc` alone can miss one.
 

@@ -25,6 +25,9 @@ const KILL_TICK: Duration = Duration::from_millis(10);
 /// Otherwise: how often to see whether the folder is still there and anybody needs us.
 const REST_TICK: Duration = Duration::from_secs(2);
 
+/// The end of what was stopped before it began, as if SIGTERM had met it in its first moment.
+const STOPPED: Exit = Exit { code: 143, signal: Some(15) };
+
 /// What the loop can be woken by.
 #[derive(Clone, Debug)]
 enum Woken {
@@ -33,6 +36,13 @@ enum Woken {
     Client(u64),
     Output(String),
     Adopted(String),
+}
+
+/// A process to be, at the end of another that runs. Nothing is recorded of it before.
+struct Follower {
+    spec: Spec,
+    after: String,
+    waiters: Vec<(u64, u64)>,
 }
 
 /// Children of ours that are no main process, as far as a step is concerned.
@@ -55,6 +65,8 @@ pub(crate) struct Server {
     records: Records,
     spares: Spares,
     steps: BTreeMap<String, Step>,
+    /// What starts when another process has ended.
+    followers: BTreeMap<String, Follower>,
     /// Own children that nothing ties to a step, and the steps that ran when they turned up. When the last of those
     /// ends, so does the stray.
     strays: BTreeMap<i32, BTreeSet<String>>,
@@ -77,6 +89,7 @@ impl Server {
             null: File::open("/dev/null")?,
             children: Children::new(),
             steps: BTreeMap::new(),
+            followers: BTreeMap::new(),
             strays: BTreeMap::new(),
             clients: BTreeMap::new(),
             next_client: 0,
@@ -197,7 +210,9 @@ impl Server {
             Ok(requests) => requests.into_iter().for_each(|request| self.answer(id, request)),
             Err(_) => {
                 self.clients.remove(&id);
-                self.steps.values_mut().for_each(|step| step.waiters.retain(|(client, _)| *client != id));
+                let steps = self.steps.values_mut().map(|step| &mut step.waiters);
+                let waiters = steps.chain(self.followers.values_mut().map(|follower| &mut follower.waiters));
+                waiters.for_each(|waiters| waiters.retain(|(client, _)| *client != id));
             }
         }
     }
@@ -206,13 +221,8 @@ impl Server {
         let answer = match ask {
             Ask::Hello => Some(Answer::Done),
             Ask::Spawn { key, spec } => Some(self.spawn(&key, spec)),
-            Ask::Wait { key } => match self.steps.get_mut(&key) {
-                Some(step) => {
-                    step.waiters.push((client, id));
-                    None
-                }
-                None => Some(self.told(&key)),
-            },
+            Ask::Run { key, spec, after } => self.run_step(key, spec, after, (client, id)),
+            Ask::Wait { key } => self.await_end(&key, (client, id)),
             Ask::Kill { key, grace_ms } => Some(self.kill(&key, grace_ms)),
             Ask::Forget { key } => Some(self.forget(&key)),
             Ask::ForgetAll { prefix } => Some(self.forget_all(&prefix)),
@@ -228,8 +238,62 @@ impl Server {
         }
     }
 
+    /// Answers at the end; `Some`: at once.
+    fn await_end(&mut self, key: &str, waiter: (u64, u64)) -> Option<Answer> {
+        let step = self.steps.get_mut(key).map(|step| &mut step.waiters);
+        let Some(waiters) = step.or(self.followers.get_mut(key).map(|follower| &mut follower.waiters)) else {
+            return Some(self.told(key));
+        };
+        waiters.push(waiter);
+        None
+    }
+
+    /// Starts it, now or later, and answers at its end; `Some`: at once.
+    fn run_step(&mut self, key: String, spec: Spec, after: Option<String>, waiter: (u64, u64)) -> Option<Answer> {
+        let is_new = !self.steps.contains_key(&key) && self.records.look(&key) == Found::Nothing;
+        if let Some(after) = after.filter(|after| is_new && self.steps.contains_key(after)) {
+            let follower = self.followers.entry(key).or_insert_with(|| Follower { spec, after, waiters: Vec::new() });
+            follower.waiters.push(waiter);
+            return None;
+        }
+        match self.spawn(&key, spec) {
+            Answer::Done => self.await_end(&key, waiter),
+            refused => Some(refused),
+        }
+    }
+
+    /// Starts what was to follow a process that has ended.
+    fn start_followers(&mut self, ended: &str) {
+        while let Some(key) = self.followers.iter().find(|(_, f)| f.after == ended).map(|(key, _)| key.clone()) {
+            let Some(Follower { spec, waiters, .. }) = self.followers.remove(&key) else { return };
+            let started = self.spawn(&key, spec);
+            for waiter in waiters {
+                let answer = match &started {
+                    Answer::Done => self.await_end(&key, waiter),
+                    refused => Some(refused.clone()),
+                };
+                if let Some(answer) = answer {
+                    self.reply(waiter.0, waiter.1, answer);
+                }
+            }
+        }
+    }
+
+    /// Asked to stop before it began: that is its end.
+    fn stop_follower(&mut self, key: &str) -> Option<Answer> {
+        let follower = self.followers.remove(key)?;
+        let end = End::Exit(STOPPED);
+        if let Err(error) = self.records.claim(key, None).and_then(|()| self.records.ended(key, end)) {
+            note(&format!("{key}: that it was stopped before it began cannot be recorded: {error}"));
+        }
+        for (client, id) in follower.waiters {
+            self.reply(client, id, told_as(end));
+        }
+        Some(Answer::Done)
+    }
+
     fn spawn(&mut self, key: &str, spec: Spec) -> Answer {
-        if self.steps.contains_key(key) {
+        if self.steps.contains_key(key) || self.followers.contains_key(key) {
             return Answer::Done;
         }
         let program = spec.argv.first().cloned().unwrap_or_default();
@@ -308,6 +372,9 @@ impl Server {
     }
 
     fn kill(&mut self, key: &str, grace_ms: u64) -> Answer {
+        if let Some(done) = self.stop_follower(key) {
+            return done;
+        }
         let (roots, mark) = (self.roots(key), self.mark(key));
         let Some(step) = self.steps.get_mut(key) else {
             return match self.told(key) {
@@ -322,7 +389,7 @@ impl Server {
     }
 
     fn forget(&mut self, key: &str) -> Answer {
-        if self.steps.contains_key(key) {
+        if self.steps.contains_key(key) || self.followers.contains_key(key) {
             return Answer::Refused { reason: format!("{key} still runs; kill it first") };
         }
         match self.records.forget(key) {
@@ -424,6 +491,7 @@ impl Server {
         for (client, id) in step.waiters {
             self.reply(client, id, told_as(end));
         }
+        self.start_followers(key);
     }
 
     /// What a step's processes carry in their environment.
@@ -487,6 +555,7 @@ impl Server {
     /// Nobody can ask about these steps any more.
     fn end_all(&mut self) {
         note("the folder is gone: every process of it is killed");
+        self.followers.clear();
         let keys: Vec<String> = self.steps.keys().cloned().collect();
         for key in keys {
             let (roots, mark) = (self.roots(&key), self.mark(&key));

@@ -12,6 +12,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use haliotis_model::Vars;
 
@@ -155,15 +156,15 @@ impl Attributes {
     }
 
     /// Own session; no signal blocked; every signal at its default, since Rust ignores SIGPIPE and that is inherited.
+    /// Setting those that are at their default anyway would cost sixty system calls.
     fn configure(&mut self) -> io::Result<()> {
         let flags = i32::from(libc::POSIX_SPAWN_SETSID) | libc::POSIX_SPAWN_SETSIGDEF | libc::POSIX_SPAWN_SETSIGMASK;
         #[expect(unsafe_code, reason = "the attributes are initialised, the sets are filled before they are read")]
         unsafe {
-            let (mut none, mut all) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+            let mut none = MaybeUninit::uninit();
             libc::sigemptyset(none.as_mut_ptr());
-            libc::sigfillset(all.as_mut_ptr());
             checked(libc::posix_spawnattr_setsigmask(&raw mut self.0, none.as_ptr()))?;
-            checked(libc::posix_spawnattr_setsigdefault(&raw mut self.0, all.as_ptr()))?;
+            checked(libc::posix_spawnattr_setsigdefault(&raw mut self.0, ignored_signals()))?;
             checked(libc::posix_spawnattr_setflags(&raw mut self.0, flags as libc::c_short))
         }
     }
@@ -176,6 +177,28 @@ impl Drop for Attributes {
             libc::posix_spawnattr_destroy(&raw mut self.0);
         }
     }
+}
+
+/// The signals that this process ignores, looked up once: it never changes them after its start. What has a handler goes
+/// back to its default by the exec itself.
+fn ignored_signals() -> &'static libc::sigset_t {
+    static IGNORED: OnceLock<libc::sigset_t> = OnceLock::new();
+    IGNORED.get_or_init(|| {
+        #[expect(unsafe_code, reason = "the set is filled before it is read; each action is read only when it was given")]
+        unsafe {
+            let mut set = MaybeUninit::uninit();
+            libc::sigemptyset(set.as_mut_ptr());
+            for signal in 1..=libc::SIGRTMAX() {
+                let mut action = MaybeUninit::<libc::sigaction>::uninit();
+                if libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) == 0
+                    && action.assume_init_ref().sa_sigaction == libc::SIG_IGN
+                {
+                    libc::sigaddset(set.as_mut_ptr(), signal);
+                }
+            }
+            set.assume_init()
+        }
+    })
 }
 
 /// A descriptor that becomes readable when a child ends. Blocks SIGCHLD in this thread; the process must have no other.

@@ -11,9 +11,9 @@ pub(crate) const MAX_FRAME: usize = 32 << 20;
 
 /// The socket in the supervisor's folder. The number is the version of this language: a newer binary starts a
 /// supervisor of its own beside an older one that still runs.
-pub(crate) const SOCKET: &str = "supervisor-2.sock";
+pub(crate) const SOCKET: &str = "supervisor-3.sock";
 /// Held for life by the supervisor that owns the socket.
-pub(crate) const LOCK: &str = "supervisor-2.lock";
+pub(crate) const LOCK: &str = "supervisor-3.lock";
 
 /// What a client wants. Every request may be sent again after a broken connection.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,6 +22,8 @@ pub(crate) enum Ask {
     Hello,
     /// Start, or find.
     Spawn { key: String, spec: Spec },
+    /// Start, or find, and tell the end or why it did not start. `after`: not before that process has ended.
+    Run { key: String, spec: Spec, after: Option<String> },
     /// Tell the end.
     Wait { key: String },
     /// SIGTERM, and SIGKILL after the grace.
@@ -68,10 +70,17 @@ pub(crate) enum Answer {
 }
 
 /// A request with the number its reply carries.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Request {
     pub(crate) id: u64,
     pub(crate) ask: Ask,
+}
+
+/// A request that is still needed.
+#[derive(Debug, Serialize)]
+pub(crate) struct Sent<'a> {
+    pub(crate) id: u64,
+    pub(crate) ask: &'a Ask,
 }
 
 /// The reply to the request of that number.
@@ -116,7 +125,7 @@ mod tests {
     fn frames_survive_any_cut() {
         let mut bytes = Vec::new();
         for id in 0..3 {
-            put(&Request { id, ask: Ask::Wait { key: format!("k{id}") } }, &mut bytes).unwrap();
+            put(&Sent { id, ask: &Ask::Wait { key: format!("k{id}") } }, &mut bytes).unwrap();
         }
         let (mut buffer, mut seen) = (Vec::new(), Vec::new());
         for byte in bytes {

@@ -128,7 +128,7 @@ fn make_whole(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let name = format!("new-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
     let fresh = path.with_extension(name);
     let file = new_private_file(&fresh)?;
-    let filled = fill(&fresh).map_err(Into::into).and_then(|()| {
+    let filled = fill(&fresh).and_then(|()| {
         file.sync_all()?;
         // Never over one that somebody else made meanwhile; theirs is as good.
         std::fs::hard_link(&fresh, path)
