@@ -171,7 +171,15 @@ impl LocalAgent {
         };
         match self.prepare(task, schema, *runner, slot.as_ref()).await {
             Ok(prepared) => {
-                let attempt = Attempt { task, schema, runner: *runner, reporter, entered, prepared: &prepared, slot: slot.as_ref() };
+                let attempt = Attempt {
+                    task,
+                    schema,
+                    runner: *runner,
+                    reporter,
+                    entered,
+                    prepared: &prepared,
+                    slot: slot.as_ref(),
+                };
                 let output = self.work(attempt).await;
                 prepared.bound.remove_files();
                 output

@@ -441,3 +441,81 @@ async fn a_moving_target_is_hit() {
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     assert_eq!(running("hop-4326.py"), 0);
 }
+
+/// Begins a process that writes its name and when it began and ended, after another or at once.
+async fn begin(host: &Host, key: &str, script: &str, after: Option<&str>) {
+    let spec = host.spec(&format!("echo {key} begins; {script}; echo {key} ends"));
+    match after {
+        Some(after) => host.supervisor.begin_after(key, spec, after).await.unwrap(),
+        None => host.supervisor.begin(key, spec).await.unwrap(),
+    }
+}
+
+#[tokio::test]
+async fn a_process_begins_at_the_end_of_the_one_before() {
+    let host = Host::new().await;
+    begin(&host, "a", "sleep 0.2", None).await;
+    begin(&host, "b", "true", Some("a")).await;
+    // Asked again, as after a broken connection, it is the same process.
+    begin(&host, "b", "true", Some("a")).await;
+    assert_eq!(host.supervisor.wait("b").await.unwrap().code, 0);
+    assert_eq!(host.log(), "a begins\na ends\nb begins\nb ends\n");
+    assert_eq!(host.supervisor.wait("a").await.unwrap().code, 0, "its end is told to whoever asks later, too");
+    // Of one that has ended, or was never heard of, nobody waits for the end.
+    begin(&host, "c", "true", Some("a")).await;
+    begin(&host, "d", "true", Some("nobody")).await;
+    assert_eq!(host.supervisor.wait("c").await.unwrap().code, 0);
+    assert_eq!(host.supervisor.wait("d").await.unwrap().code, 0);
+}
+
+#[tokio::test]
+async fn a_process_that_waits_for_another_can_be_stopped_and_is_not_forgotten() {
+    let host = Host::new().await;
+    begin(&host, "a", "sleep 600", None).await;
+    begin(&host, "b", "true", Some("a")).await;
+    assert!(matches!(host.supervisor.forget("b").await, Err(ProcessError::Supervisor(_))), "it is still to come");
+    host.supervisor.kill("b", 0).await.unwrap();
+    assert_eq!(host.supervisor.wait("b").await.unwrap(), Exit { code: 143, signal: Some(15) });
+    host.supervisor.kill("a", 0).await.unwrap();
+    assert_eq!(host.supervisor.wait("a").await.unwrap().signal, Some(15));
+    assert!(!host.log().contains("b begins"));
+    // Its end is kept as any other's.
+    host.supervisor.spawn("b", host.spec("echo again")).await.unwrap();
+    assert_eq!(host.supervisor.wait("b").await.unwrap().code, 143);
+    assert!(!host.log().contains("again"));
+}
+
+#[tokio::test]
+async fn what_cannot_begin_is_told_at_the_end() {
+    let host = Host::new().await;
+    let nothing = || ProcessSpec { argv: vec!["no-such-program".to_owned()], ..host.spec("") };
+    host.supervisor.begin("a", nothing()).await.unwrap();
+    assert!(matches!(host.supervisor.wait("a").await, Err(ProcessError::Start { .. })));
+    begin(&host, "b", "sleep 0.1", None).await;
+    host.supervisor.begin_after("c", nothing(), "b").await.unwrap();
+    assert!(matches!(host.supervisor.wait("c").await, Err(ProcessError::Start { .. })));
+    assert_eq!(host.supervisor.wait("b").await.unwrap().code, 0);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_another_goes_on_without_clients_and_over_the_death_of_the_supervisor() {
+    let host = Host::new().await;
+    begin(&host, "a", "sleep 0.3", None).await;
+    begin(&host, "b", "true", Some("a")).await;
+    // A client that is gone: it is begun all the same, and the next client hears of it.
+    let again = Supervisor::connect(host.dir.path(), &[program()]);
+    let Host { dir, supervisor } = host;
+    again.ready().await.unwrap();
+    drop(supervisor);
+    let host = Host { dir, supervisor: again };
+    eventually("b has ended", || host.log().contains("b ends")).await;
+    assert_eq!(host.supervisor.wait("b").await.unwrap().code, 0);
+
+    begin(&host, "c", "sleep 0.3", None).await;
+    begin(&host, "d", "true", Some("c")).await;
+    eventually("c has begun", || host.log().contains("c begins")).await;
+    kill(host.pid());
+    assert_eq!(host.supervisor.wait("d").await.unwrap().code, 0, "the next supervisor is asked again");
+    assert!(matches!(host.supervisor.wait("c").await, Err(ProcessError::Lost(_))));
+    assert_eq!(host.log().matches("d begins").count(), 1);
+}

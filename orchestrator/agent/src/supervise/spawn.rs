@@ -184,7 +184,10 @@ impl Drop for Attributes {
 fn ignored_signals() -> &'static libc::sigset_t {
     static IGNORED: OnceLock<libc::sigset_t> = OnceLock::new();
     IGNORED.get_or_init(|| {
-        #[expect(unsafe_code, reason = "the set is filled before it is read; each action is read only when it was given")]
+        #[expect(
+            unsafe_code,
+            reason = "the set is filled before it is read; each action is read only when it was given"
+        )]
         unsafe {
             let mut set = MaybeUninit::uninit();
             libc::sigemptyset(set.as_mut_ptr());

@@ -124,21 +124,23 @@ async fn fetch(cloud: &SageMaker, job: &Job, model_data: Option<String>, folder:
     }
     let (store, region, folder, request) =
         (Arc::clone(&cloud.s3), cloud.settings.region.clone(), folder.to_owned(), job.request.clone());
-    cloud.blocking(move || {
-        std::fs::create_dir_all(folder.join("ml/model")).map_err(|error| format!("InternalServerError: {error}"))?;
-        if let Some(uri) = model_data {
-            unpack_object(&store, &uri, &folder.join("ml/model"))?;
-        }
-        let source = &request["TransformInput"]["DataSource"]["S3DataSource"];
-        let what = Download {
-            uri: source["S3Uri"].as_str().unwrap_or_default(),
-            manifest: source["S3DataType"] == "ManifestFile",
-            gunzip: request["TransformInput"]["CompressionType"] == "Gzip",
-        };
-        staging::download(&store, &region, &what, &folder.join("input"))?;
-        std::fs::write(folder.join("ready"), b"").map_err(|error| format!("InternalServerError: {error}"))
-    })
-    .await
+    cloud
+        .blocking(move || {
+            std::fs::create_dir_all(folder.join("ml/model"))
+                .map_err(|error| format!("InternalServerError: {error}"))?;
+            if let Some(uri) = model_data {
+                unpack_object(&store, &uri, &folder.join("ml/model"))?;
+            }
+            let source = &request["TransformInput"]["DataSource"]["S3DataSource"];
+            let what = Download {
+                uri: source["S3Uri"].as_str().unwrap_or_default(),
+                manifest: source["S3DataType"] == "ManifestFile",
+                gunzip: request["TransformInput"]["CompressionType"] == "Gzip",
+            };
+            staging::download(&store, &region, &what, &folder.join("input"))?;
+            std::fs::write(folder.join("ready"), b"").map_err(|error| format!("InternalServerError: {error}"))
+        })
+        .await
 }
 
 /// What the container is told of the job, beside its own environment.
