@@ -30,6 +30,16 @@ function tick() {
   for (const time of $$("time[data-ago]")) time.textContent = ago(now - Date.parse(time.dateTime));
   for (const span of $$("[data-since]")) span.textContent = duration(now - Number(span.dataset.since));
 }
+
+// In the reader's own zone; the page itself says UTC, for those without scripts.
+const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+function zones() {
+  for (const time of $$("time[datetime]:not([data-zoned])")) {
+    time.dataset.zoned = "";
+    time.title = `${zone.format(new Date(time.dateTime))} (${time.title})`;
+  }
+}
+zones();
 setInterval(tick, 1000);
 
 // Fresh parts -------------------------------------------------------------------------------------------------------
@@ -41,7 +51,29 @@ function busy(part) {
   return $$("textarea, input:not([type=hidden])", part).some((field) => field.value !== field.defaultValue);
 }
 
-const plain = (part) => part.innerHTML.replace(/(<(time|span) [^>]*data-(?:ago|since)[^>]*>)[^<]*/g, "$1");
+const plain = (part) => part.innerHTML
+  .replace(/(<(time|span) [^>]*data-(?:ago|since)[^>]*>)[^<]*/g, "$1")
+  .replace(/ title="[^"]*"( data-ago="")? data-zoned=""/g, ' title=""$1')
+  .replace(/ title="[^"]*"( data-ago="")/g, ' title=""$1');
+
+// Somebody types an answer, and what it would be bound to has changed: the server would refuse it, so say so now.
+function outdated(part, next) {
+  for (const form of $$("form[data-digest]", part)) {
+    const same = $(`form[data-digest="${CSS.escape(form.dataset.digest)}"]`, next);
+    if (same || form.dataset.void) continue;
+    form.dataset.void = "1";
+    for (const button of $$("button", form)) button.disabled = true;
+    const note = document.createElement("p");
+    note.className = "void st s-failure";
+    note.setAttribute("role", "alert");
+    note.textContent = "What you decide on has changed, or somebody has answered. An answer to this would not count. ";
+    const again = document.createElement("a");
+    again.href = location.href;
+    again.textContent = "Show what it is now";
+    note.append(again);
+    form.prepend(note);
+  }
+}
 
 function swap(fresh) {
   for (const part of $$("[data-live]")) {
@@ -51,7 +83,11 @@ function swap(fresh) {
     for (const open of $$("details[data-key][open]", part)) {
       $(`[data-key="${CSS.escape(open.dataset.key)}"]`, next)?.setAttribute("open", "");
     }
-    if (busy(part) || plain(part) === plain(next)) continue;
+    if (busy(part)) {
+      outdated(part, next);
+      continue;
+    }
+    if (plain(part) === plain(next)) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const [left, top] = [part.scrollLeft, part.scrollTop];
     part.replaceChildren(...next.childNodes);
@@ -62,6 +98,7 @@ function swap(fresh) {
   // The build has ended: its page does not change any more.
   if (!fresh.body.dataset.events) source?.close();
   tick();
+  zones();
   filter();
 }
 
@@ -160,7 +197,9 @@ const keys = {
   t: theme,
   j: () => move(1),
   k: () => move(-1),
-  "/": () => field?.focus(),
+  "/": () => (field ?? $("main input[type=search]"))?.focus(),
+  r: () => $("[data-rerun]:not(:disabled)")?.focus(),
+  d: () => $("[data-compare]")?.click(),
   a: () => $("[data-answer]")?.focus(),
   u: () => $("[data-up]")?.click(),
   f: () => $("#follow")?.click(),

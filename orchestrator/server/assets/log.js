@@ -21,6 +21,48 @@ function row(number, html) {
   return item;
 }
 
+// Groups ------------------------------------------------------------------------------------------------------------
+
+// From a title to the next one, or to its end.
+function inside(title) {
+  const rows = [];
+  for (let row = title.nextElementSibling; row && !row.querySelector("code > .grp"); row = row.nextElementSibling) {
+    rows.push(row);
+    if (row.querySelector("code > .grp-end")) break;
+  }
+  return rows;
+}
+
+function setFolded(title, folded) {
+  title.querySelector(".fold")?.setAttribute("aria-expanded", String(!folded));
+  for (const row of inside(title)) row.hidden = folded;
+}
+
+const foldAll = document.getElementById("fold-all");
+
+function groups() {
+  const titles = [...log.querySelectorAll("li:not([data-group]) > code > .grp")].map((title) => title.closest("li"));
+  for (const title of titles) {
+    title.dataset.group = "";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "fold";
+    button.setAttribute("aria-expanded", "true");
+    button.setAttribute("aria-label", `Fold ${title.querySelector(".grp").textContent}`);
+    button.addEventListener("click", () => setFolded(title, button.getAttribute("aria-expanded") === "true"));
+    title.querySelector("code").before(button);
+  }
+  // What comes into a group that is folded is folded too.
+  for (const title of log.querySelectorAll("li[data-group]:has(.fold[aria-expanded=false])")) setFolded(title, true);
+  foldAll.hidden = !log.querySelector("li[data-group]");
+}
+
+function foldEach() {
+  const fold = foldAll.getAttribute("aria-pressed") !== "true";
+  foldAll.setAttribute("aria-pressed", String(fold));
+  for (const title of log.querySelectorAll("li[data-group]")) setFolded(title, fold);
+}
+
 const toEnd = () => {
   if (follow.checked) log.scrollTop = log.scrollHeight;
 };
@@ -41,6 +83,7 @@ function add({ first, lines, partial: rest, skipped }) {
   }
   log.append(rows);
   while (log.childElementCount > KEPT) log.firstElementChild.remove();
+  groups();
   size.textContent = `${first + lines.length - 1 + (rest ? 1 : 0)} lines`;
   toEnd();
 }
@@ -49,6 +92,8 @@ function mark() {
   for (const old of log.querySelectorAll(".marked")) old.classList.remove("marked");
   const line = /^#L\d+$/.test(location.hash) && document.getElementById(location.hash.slice(1));
   if (!line) return;
+  for (let row = line; row?.hidden; row = row.previousElementSibling) if (row.matches("[data-group]")) setFolded(row, false);
+  line.hidden = false;
   line.classList.add("marked");
   follow.checked = false;
   line.scrollIntoView({ block: "center" });
@@ -57,6 +102,8 @@ function mark() {
 if (log) {
   for (const label of document.querySelectorAll("[data-follow-label], [data-wrap-label]")) label.hidden = false;
   document.querySelector("[data-follow-label]").hidden = !log.dataset.stream;
+  groups();
+  foldAll.addEventListener("click", foldEach);
   wrap.addEventListener("change", () => log.classList.toggle("wrap-lines", wrap.checked));
   follow.addEventListener("change", toEnd);
   // Who scrolls up wants to read; who comes back to the end wants to follow.

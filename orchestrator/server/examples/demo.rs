@@ -34,7 +34,7 @@ fn build_text(mse: f64, pace: u64, fails: bool) -> String {
             "smoke",
             &[],
             "sh",
-            json!({ "took": pace, "script": "python3 -m compileall -q pipelines", "log": "Compiling pipelines/abalone… \u{1b}[32mok\u{1b}[0m" }),
+            json!({ "took": pace, "script": "python3 -m compileall -q pipelines", "log": "::group::Compile\nCompiling pipelines/abalone… \u{1b}[32mok\u{1b}[0m\n::endgroup::\n::group::Check\nall good\n::endgroup::" }),
         ),
         node(
             "/lint",
@@ -69,7 +69,7 @@ fn build_text(mse: f64, pace: u64, fails: bool) -> String {
     nodes.push(json!({ "id": "/register", "name": "register", "kind": "step", "needs": ["/evaluate"], "uses": "sagemaker.register-model",
         "condition": "steps.evaluate.outputs.mse <= 6.0", "skip": skip, "with": { "took": 1, "outputs": { "arn": arn(3) } } }));
     nodes.push(json!({ "id": "/reports", "name": "reports", "kind": "group" }));
-    nodes.push(json!({ "id": "/reports/junit", "name": "junit", "kind": "step", "needs": ["/evaluate"], "uses": "junit", "group": "/reports", "with": { "took": 1 } }));
+    nodes.push(json!({ "id": "/reports/junit", "name": "junit", "kind": "step", "needs": ["/evaluate"], "uses": "junit", "group": "/reports", "with": { "took": 1, "outputs": { "total": 33, "failed": 1, "skipped": 1, "passed": 31, "summary": "junit/junit.json" } } }));
     nodes.push(json!({ "id": "/reports/archive", "name": "archive", "kind": "step", "needs": ["/reports/junit"], "uses": "archive", "group": "/reports", "with": { "took": 2 } }));
     serde_json::to_string(&nodes).unwrap()
 }
@@ -87,11 +87,11 @@ fn deploy_text(seconds: f64) -> String {
     let nodes = json!([
         node("/params", "parameters", &[], "sh", json!({ "took": 3, "seconds": seconds })),
         { "id": "/staging", "name": "staging", "kind": "group" },
-        { "id": "/staging/deploy", "name": "deploy", "kind": "step", "group": "/staging", "needs": ["/params"], "uses": "cloudformation.deploy", "environment": "staging", "with": { "took": 64, "seconds": seconds } },
+        { "id": "/staging/deploy", "name": "deploy", "kind": "step", "group": "/staging", "needs": ["/params"], "uses": "cloudformation.deploy", "environment": "staging", "with": { "took": 64, "seconds": seconds, "outputs": { "change-set": [{ "action": "Modify", "resource": "EndpointConfig", "type": "AWS::SageMaker::EndpointConfig", "replacement": true }, { "action": "Modify", "resource": "Endpoint", "type": "AWS::SageMaker::Endpoint", "replacement": false }] } } },
         { "id": "/staging/test", "name": "test the endpoint", "kind": "step", "group": "/staging", "needs": ["/staging/deploy"], "uses": "sagemaker.test-endpoint", "with": { "took": 21, "seconds": seconds, "outputs": { "mse": 4.74 } } },
-        { "id": "/approve", "name": "approve production", "kind": "input", "needs": ["/staging"], "approvers": ["ada", "ml-leads"], "input": input },
+        { "id": "/approve", "name": "approve production", "kind": "input", "environment": "production", "needs": ["/staging"], "approvers": ["ada", "ml-leads"], "input": input },
         { "id": "/production", "name": "production", "kind": "group" },
-        { "id": "/production/deploy", "name": "deploy", "kind": "step", "group": "/production", "needs": ["/approve"], "uses": "cloudformation.deploy", "environment": "prod", "with": { "took": 71 } },
+        { "id": "/production/deploy", "name": "deploy", "kind": "step", "group": "/production", "needs": ["/approve"], "uses": "cloudformation.deploy", "environment": "production", "with": { "took": 71 } },
         { "id": "/production/smoke", "name": "smoke", "kind": "step", "group": "/production", "needs": ["/production/deploy"], "uses": "sagemaker.test-endpoint", "with": { "took": 8 } }
     ]);
     // Needs of a group are needs of its last node in this small language.
@@ -246,6 +246,9 @@ async fn show(world: &World, build: &Pipeline, deploy: &Pipeline) {
         model_package: arn(version),
         created_at: now - 70 * HOUR,
         updated_at: now - 2 * HOUR,
+        config: format!("{name}-config-{version}"),
+        instance: "ml.m5.large".to_owned(),
+        instances: 1,
     };
     *world.models.endpoints.lock().unwrap() =
         vec![endpoint("abalone-staging", "InService", 3), endpoint("abalone-prod", "InService", 2)];
@@ -268,7 +271,21 @@ async fn show(world: &World, build: &Pipeline, deploy: &Pipeline) {
         .unwrap();
     let report = b"{\"mse\": 4.71}".to_vec();
     world.artifacts.0.lock().unwrap().insert((BuildId(22), "reports/evaluation.json".to_owned()), report);
-    world.artifacts.0.lock().unwrap().insert((BuildId(22), "model.tar.gz".to_owned()), vec![0; 48_211]);
+    let csv = b"rings,predicted,error\n9,8.7,0.3\n15,12.1,2.9\n7,7.4,-0.4\n".to_vec();
+    let html = b"<!doctype html><h1>Report</h1><p style=\"color:teal\">MSE 4.71</p><script>document.title='ran'</script>".to_vec();
+    let svg = b"<svg xmlns='http://www.w3.org/2000/svg' width='300' height='120'><rect width='300' height='120' fill='#dde'/><path d='M0 110L60 70L140 50L300 20' stroke='#63b' fill='none' stroke-width='4'/></svg>".to_vec();
+    for (path, bytes) in [("reports/residuals.csv", csv), ("reports/report.html", html), ("reports/curve.svg", svg), ("model.tar.gz", vec![0; 48_211])] {
+        world.artifacts.0.lock().unwrap().insert((BuildId(22), path.to_owned()), bytes);
+    }
+    for build in 1..=22_i64 {
+        let status = |bad: bool| if bad { "failed" } else { "passed" };
+        let mut cases = vec![json!({ "suite": "unit", "class": "tests.data", "name": "rows_add_up", "status": status(build > 17), "seconds": 0.4,
+            "message": if build > 17 { "assert 2923 == 2922" } else { "" }, "details": "Traceback (most recent call last):\n  tests/data.py:31 in rows_add_up\nAssertionError" }),
+            json!({ "suite": "unit", "class": "tests.data", "name": "no_empty_cells", "status": "passed", "seconds": 0.02 }),
+            json!({ "suite": "unit", "class": "tests.train", "name": "seed_is_kept", "status": status(build % 3 == 1), "seconds": 1.7, "message": "differs in the 4th digit" })];
+        cases.extend((0..30).map(|case| json!({ "suite": "unit", "class": "tests.split", "name": format!("share_{case}"), "status": if case == 3 { "skipped" } else { "passed" }, "seconds": 0.01 })));
+        world.artifacts.0.lock().unwrap().insert((BuildId(build), "junit/junit.json".to_owned()), json!({ "cases": cases }).to_string().into_bytes());
+    }
     for (by, action, subject, reason) in [
         ("ada", "pipeline.register", "abalone/model-build", ""),
         ("ada", "model.approve", "abalone/3", "mse 4.71, better than live"),

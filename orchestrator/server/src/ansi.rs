@@ -25,10 +25,44 @@ pub(crate) struct Style {
     back: Option<u8>,
 }
 
-/// One line, without its newline, as HTML. Of text that was overwritten with `\r` the last version is shown.
+/// Words that begin a part of a log which folds, as GitHub, Azure and Buildkite have them.
+const GROUPS: [&[u8]; 5] = [b"::group::", b"##[group]", b"--- ", b"+++ ", b"~~~ "];
+/// Words that end one.
+const GROUP_ENDS: [&[u8]; 2] = [b"::endgroup::", b"##[endgroup]"];
+/// What follows `--- ` and `+++ ` in a patch, which is no title.
+const PATCH: [&[u8]; 3] = [b"a/", b"b/", b"/dev/null"];
+
+/// One line, without its newline, as HTML. Of text that was overwritten with `\r` the last version is shown. A line that
+/// opens or closes a group is marked for the script that folds; without it, it reads as a title.
 pub(crate) fn line(raw: &[u8], style: &mut Style) -> String {
     let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
     let shown = &raw[raw.iter().rposition(|byte| *byte == b'\r').map_or(0, |at| at + 1)..];
+    if GROUP_ENDS.iter().any(|word| shown.starts_with(word)) {
+        return "<i class=\"grp-end\"></i>".to_owned();
+    }
+    let title = GROUPS.iter().find_map(|word| shown.strip_prefix(*word));
+    match title.filter(|title| !PATCH.iter().any(|path| title.starts_with(path))) {
+        Some(title) => format!("<b class=\"grp\">{}</b>", coloured(title, style)),
+        None => coloured(shown, style),
+    }
+}
+
+/// A line as a person reads it: no escape sequences, no controls.
+pub(crate) fn plain(raw: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&raw[..raw.len().min(LINE_MAX)]);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_ref();
+    while let Some(c) = rest.chars().next() {
+        let length = if c == ESC { sequence(rest).0.max(1) } else { c.len_utf8() };
+        if c != ESC && (c == '\t' || !c.is_control()) && !bidi(c) {
+            out.push(c);
+        }
+        rest = &rest[length..];
+    }
+    out
+}
+
+fn coloured(shown: &[u8], style: &mut Style) -> String {
     let cut = shown.len().min(LINE_MAX);
     let text = String::from_utf8_lossy(&shown[..cut]);
     let mut html = String::with_capacity(text.len() + 16);
@@ -264,6 +298,20 @@ mod tests {
                 assert_eq!(html, shown, "{hostile:?}");
             }
         }
+    }
+
+    #[test]
+    fn groups_are_titles_and_patches_are_not() {
+        assert_eq!(show("::group::Build <b>"), "<b class=\"grp\">Build &lt;b&gt;</b>");
+        assert_eq!(show("--- Tests"), "<b class=\"grp\">Tests</b>");
+        assert_eq!(show("::endgroup::"), "<i class=\"grp-end\"></i>");
+        assert_eq!(show("--- a/src/main.rs"), "--- a/src/main.rs");
+    }
+
+    #[test]
+    fn plain_text_has_no_sequences() {
+        assert_eq!(plain(b"\x1b[31mred\x1b[0m <b>\ttab\x07"), "red <b>\ttab");
+        assert_eq!(plain(b"\x1b]8;;javascript:x\x07link"), "link");
     }
 
     #[test]

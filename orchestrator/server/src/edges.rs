@@ -135,6 +135,38 @@ pub struct EndpointInfo {
     pub created_at: i64,
     /// When it was changed last.
     pub updated_at: i64,
+    /// The configuration it runs by; empty where that is not known.
+    pub config: String,
+    /// The machine of its first variant, as `ml.m5.large`; empty where that is not known.
+    pub instance: String,
+    /// How many of these.
+    pub instances: u32,
+}
+
+/// What an endpoint answered to one request.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Invocation {
+    /// The answer's type, as `text/csv`.
+    pub content_type: String,
+    /// The answer as text; bytes that are no UTF-8 are replaced.
+    pub body: String,
+    /// The production variant that answered; empty where it was not told.
+    pub variant: String,
+    /// How long it took, milliseconds, the way there and back counted.
+    pub took_ms: u64,
+}
+
+/// A commit, for people.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct CommitRow {
+    /// Full hash.
+    pub commit: String,
+    /// Its author's name.
+    pub author: String,
+    /// First line of its message.
+    pub subject: String,
+    /// When it was made, milliseconds since 1970.
+    pub at: i64,
 }
 
 /// The model registry and what serves from it.
@@ -149,6 +181,10 @@ pub trait Models: Send + Sync {
     async fn set_approval(&self, arn: &str, status: &str, by: &str, reason: &str) -> Result<ModelPackage, EdgeError>;
     /// All endpoints, by name.
     async fn endpoints(&self) -> Result<Vec<EndpointInfo>, EdgeError>;
+    /// Sends one request to an endpoint and waits for its answer.
+    async fn invoke(&self, endpoint: &str, _content_type: &str, _body: Vec<u8>) -> Result<Invocation, EdgeError> {
+        Err(EdgeError::Unavailable(format!("this server has no way to ask the endpoint {endpoint}")))
+    }
 }
 
 /// What needs more than the engine: a definition read from a repository, for one.
@@ -165,6 +201,17 @@ pub trait Actions: Send + Sync {
     ) -> Result<Created, EdgeError>;
     /// The same for another cause than a person's click. `once` of the request may be empty: no such rule.
     async fn request_build(&self, request: BuildRequest) -> Result<Created, EdgeError>;
+    /// Commits in `to` and not in `from`, newest first, at most `limit`; `from` `None`: from the beginning. An edge
+    /// without git knows none.
+    async fn commits(
+        &self,
+        _pipeline: &Pipeline,
+        _from: Option<&str>,
+        _to: &str,
+        _limit: usize,
+    ) -> Result<Vec<CommitRow>, EdgeError> {
+        Ok(Vec::new())
+    }
     /// Looks at the repositories of all pipelines now instead of at the next tick.
     async fn poll(&self);
     /// Adds or replaces a pipeline; reads its definition where a repository holds it.

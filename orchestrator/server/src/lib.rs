@@ -16,6 +16,7 @@ mod assets;
 mod chart;
 pub mod edges;
 mod error;
+mod find;
 mod graph;
 mod guard;
 mod identity;
@@ -25,14 +26,16 @@ mod listen;
 mod live;
 mod overview;
 mod pages;
+mod reports;
+mod served;
 mod shown;
 mod state;
 mod words;
 
 pub use api::document;
 pub use edges::{
-    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, Ending, EndpointInfo, HookAnswer, Hooks,
-    JenkinsfileSyntax, LogChunk, Logs, ModelGroup, ModelPackage, Models, Process,
+    Actions, ArtifactBody, ArtifactInfo, Artifacts, CommitRow, EdgeError, Ending, EndpointInfo, HookAnswer, Hooks,
+    Invocation, JenkinsfileSyntax, LogChunk, Logs, ModelGroup, ModelPackage, Models, Process,
 };
 pub use listen::Limits;
 pub use state::{AppState, Edges, ServerConfig};

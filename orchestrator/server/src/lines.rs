@@ -88,8 +88,7 @@ impl Index {
         if self.starts.is_empty() {
             self.starts.push(0);
         }
-        let newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        for (at, _) in newlines {
+        for at in memchr::memchr_iter(b'\n', bytes) {
             self.lines += 1;
             if self.lines.is_multiple_of(STRIDE) {
                 self.starts.push(self.read + at as u64 + 1);
@@ -173,7 +172,7 @@ async fn seek(logs: &dyn Logs, key: &StepKey, index: &Index, wanted: u64) -> Res
             break;
         }
         let mut used = chunk.bytes.len();
-        for (at, _) in chunk.bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+        for at in memchr::memchr_iter(b'\n', &chunk.bytes) {
             line += 1;
             if line == wanted {
                 used = at + 1;

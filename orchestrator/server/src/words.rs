@@ -258,6 +258,17 @@ pub(crate) fn model_url(arn: &str) -> String {
     }
 }
 
+/// The page of one model version, from its ARN; empty when it is none.
+pub(crate) fn version_url(arn: &str) -> String {
+    let name = arn.split_once(":model-package/").and_then(|(_, name)| name.rsplit_once('/'));
+    name.map(|(group, version)| format!("/models/{}/{}", part(group), part(version))).unwrap_or_default()
+}
+
+/// The page of an endpoint.
+pub(crate) fn endpoint_url(name: &str) -> String {
+    format!("/endpoints/{}", part(name))
+}
+
 /// The page of a pipeline.
 pub(crate) fn pipeline_url(name: &str) -> String {
     format!("/pipelines/{}", part(name))

@@ -1,18 +1,23 @@
 //! A build: its picture, its steps over time, why it started, what it asks, what it gave.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use haliotis_engine::{BuildView, InputView, NodeView};
 use haliotis_flow::NodeKind;
 use haliotis_model::{BuildId, Cause, Decision, Millis};
+use serde::Deserialize;
 
+use super::approval::{self, Card};
+use super::changes::{self, Changes};
+use super::fold::Folded;
 use super::picture::{self, Picture, picture};
 use super::pipeline::Field;
-use super::{Markup, Page, badge, cloud, respond, time, took};
+use super::{Markup, Page, artifact, badge, cloud, critical, respond, time, took};
 use crate::edges::ArtifactInfo;
 use crate::error::Failed;
 use crate::graph::Direction;
+use crate::reports;
 use crate::shown::{self, Shown};
 use crate::state::AppState;
 use crate::words;
@@ -39,11 +44,22 @@ struct BuildPage {
     created: Markup,
     took: Markup,
     questions: Vec<Question>,
+    card: Option<Card>,
     answers: Vec<Answered>,
     failures: Vec<Link>,
     across: Option<Picture>,
     down: Option<Picture>,
     summary: String,
+    critical: String,
+    /// A group can be folded.
+    folds: bool,
+    /// Compares it with the one before; empty for the first.
+    diff_url: String,
+    tests: String,
+    tests_bad: bool,
+    changes: Option<Changes>,
+    /// Nobody here may start or stop it.
+    may_build: bool,
     rows: Vec<Row>,
     more_rows: usize,
     facts: Vec<Shown>,
@@ -100,6 +116,7 @@ struct Row {
     why: String,
     took: Markup,
     extra: String,
+    critical: bool,
     /// Percent of the build's time: waiting from, waiting for, running from, running for.
     queue: Option<(f64, f64)>,
     run: Option<(f64, f64)>,
@@ -119,11 +136,22 @@ struct Artifact {
     digest: String,
 }
 
-pub(crate) async fn show(State(state): State<AppState>, Path(id): Path<i64>) -> Response {
-    respond(&state, build_page(&state, BuildId(id)).await)
+#[derive(Deserialize)]
+pub(crate) struct BuildQuery {
+    /// Groups drawn as one box, by path, with commas between.
+    #[serde(default)]
+    fold: String,
 }
 
-async fn build_page(state: &AppState, id: BuildId) -> Result<BuildPage, Failed> {
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    Path(id): Path<i64>,
+    Query(query): Query<BuildQuery>,
+) -> Response {
+    respond(&state, build_page(&state, BuildId(id), &query).await)
+}
+
+async fn build_page(state: &AppState, id: BuildId, query: &BuildQuery) -> Result<BuildPage, Failed> {
     let view = state.engine.view(id).await?;
     let artifacts = state.artifacts.list(id).await.unwrap_or_default();
     let build = &view.build;
@@ -132,9 +160,28 @@ async fn build_page(state: &AppState, id: BuildId) -> Result<BuildPage, Failed> 
     if view.result.is_none() {
         page = page.live(format!("/events?build={id}"));
     }
-    let rows: Vec<_> = view.nodes.iter().take(ROWS_MAX).map(|node| row(&view, node)).collect();
+    let chain = critical::path(&view);
+    let folded = Folded::of(&view, &query.fold);
+    let counts = reports::counts(&view);
+    let mut rows: Vec<_> = view.nodes.iter().take(ROWS_MAX).map(|node| row(&view, node)).collect();
+    for (row, node) in rows.iter_mut().zip(&view.nodes) {
+        row.critical = chain.iter().any(|on| on.id == node.id);
+    }
+    let open = view.inputs.iter().find(|input| input.open());
+    page.about = words::word(words::state_of_view(&view)).to_owned() + ". " + &words::causes(&build.causes);
     Ok(BuildPage {
         page,
+        card: match open {
+            Some(open) => approval::card(state, &view, open).await?,
+            None => None,
+        },
+        critical: critical::summary(&view, &chain),
+        folds: Folded::has_groups(&view),
+        diff_url: if build.number > 1 { format!("/builds/{id}/diff") } else { String::new() },
+        tests: counts.map(reports::Counts::words).unwrap_or_default(),
+        tests_bad: counts.is_some_and(|counts| counts.failed > 0),
+        changes: changes::of(state, &view).await?,
+        may_build: may_build(&build.pipeline),
         id,
         pipeline: build.pipeline.clone(),
         pipeline_url: words::pipeline_url(&build.pipeline),
@@ -148,8 +195,8 @@ async fn build_page(state: &AppState, id: BuildId) -> Result<BuildPage, Failed> 
         questions: view.inputs.iter().filter(|input| input.open()).map(|input| question(&view, input)).collect(),
         answers: view.inputs.iter().filter(|input| !input.open()).map(|input| answered(&view, input)).collect(),
         failures: failures(&view),
-        across: picture(&view, Direction::Across),
-        down: picture(&view, Direction::Down),
+        across: picture(&view, Direction::Across, &folded, &chain),
+        down: picture(&view, Direction::Down, &folded, &chain),
         summary: picture::summary(&view),
         more_rows: view.nodes.len() - rows.len(),
         rows,
@@ -256,6 +303,7 @@ fn row(view: &BuildView, node: &NodeView) -> Row {
             words::why(node, view)
         },
         took: took(begun, ended),
+        critical: false,
         extra: [attempt, agent, environment].into_iter().flatten().collect::<Vec<_>>().join(" · "),
         queue: node.queued_at.zip(begun).filter(|(queued, begun)| begun.since(*queued) > 0).map(|(a, b)| span(a, b)),
         run: begun.map(|begun| span(begun, ended.unwrap_or(end))),
@@ -307,9 +355,15 @@ fn outputs(view: &BuildView) -> Vec<Outputs> {
     giving.take(OUTPUTS_MAX).map(given).collect()
 }
 
+/// Whether who looks may start and stop builds of a pipeline.
+fn may_build(pipeline: &str) -> bool {
+    let may = haliotis_access::Permission::Build;
+    crate::access::current().may(may, haliotis_access::Object::Pipeline(pipeline))
+}
+
 fn artifact_row(build: BuildId, artifact: ArtifactInfo) -> Artifact {
     Artifact {
-        url: format!("/api/v1/builds/{build}/artifacts/content?path={}", words::part(&artifact.path)),
+        url: artifact::view_url(build, &artifact.path),
         size: words::bytes(artifact.size),
         digest: words::digest(&artifact.sha256).to_owned(),
         path: artifact.path,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use haliotis_model::{Answer, BuildId, Decision, Object, ParameterKind, ParameterSpec, Value};
+use haliotis_engine::trigger::BuildRequest;
+use haliotis_model::{Answer, BuildId, Cause, Decision, Object, ParameterKind, ParameterSpec, Value};
 
 use super::after;
 use crate::api::{abort_build, find_pipeline, give_answer, set_approval};
@@ -76,6 +77,31 @@ pub(crate) async fn abort(
         let by = by(person, &fields)?;
         abort_build(&state, BuildId(id), &by, field(&fields, "reason")).await?;
         Ok(words::build_url(BuildId(id)))
+    };
+    let done = done.await;
+    after(&state, done)
+}
+
+/// The same build once more: its commit, its parameters, what its trigger knew.
+pub(crate) async fn rerun(
+    State(state): State<AppState>,
+    Path(id): Path<i64>,
+    person: Result<Person, Failed>,
+    Form(fields): Form<Fields>,
+) -> Response {
+    let done = async {
+        let by = by(person, &fields)?;
+        let build = state.engine.view(BuildId(id)).await?.build;
+        let request = BuildRequest {
+            pipeline: build.pipeline,
+            cause: Cause::Rerun { number: build.number, by },
+            event: build.event,
+            parameters: build.parameters,
+            commit: build.source.commit,
+            once: String::new(),
+        };
+        let created = state.actions.request_build(request).await?;
+        Ok(words::build_url(created.id))
     };
     let done = done.await;
     after(&state, done)

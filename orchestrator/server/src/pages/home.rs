@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use haliotis_engine::{BuildFilter, NodeState};
 use haliotis_model::{BuildStatus, BuildSummary, Pipeline};
+use serde::Deserialize;
 
-use super::{Markup, Page, badge, mark, respond, time, took};
+use super::{Markup, favourites, Page, badge, mark, respond, time, took};
 use crate::access;
 use crate::edges::millis;
 use crate::error::Failed;
@@ -31,7 +33,46 @@ struct Home {
     waiting: Vec<WaitingRow>,
     running: Vec<RunningRow>,
     pipelines: Vec<PipelineRow>,
+    folders: Vec<Folder>,
+    states: Vec<(&'static str, &'static str, bool)>,
+    q: String,
+    folder: String,
+    /// There are pipelines, and none fits.
+    narrowed: bool,
+    total: usize,
 }
+
+/// What is asked for in the address, so that a link shows what its sender saw.
+#[derive(Default, Deserialize)]
+pub(crate) struct HomeQuery {
+    /// Part of a name or of a description.
+    #[serde(default)]
+    q: String,
+    /// A folder: all in it.
+    #[serde(default)]
+    folder: String,
+    /// How the last build stands.
+    #[serde(default)]
+    state: String,
+}
+
+/// A folder to go into, or back to.
+struct Folder {
+    name: String,
+    url: String,
+    count: usize,
+    chosen: bool,
+}
+
+/// States to choose from, and the words for them.
+const STATES: [(&str, &str); 6] = [
+    ("", "Any state"),
+    ("running", "Running"),
+    ("waiting", "Waiting"),
+    ("failure", "Failed"),
+    ("success", "Success"),
+    ("never", "Never built"),
+];
 
 struct WaitingRow {
     url: String,
@@ -61,6 +102,11 @@ struct PipelineRow {
     bars: Vec<Bar>,
     bars_width: usize,
     summary: String,
+    /// How long it takes, and which way that goes.
+    trend: String,
+    full_name: String,
+    favourite: bool,
+    state: &'static str,
 }
 
 struct LastBuild {
@@ -84,25 +130,93 @@ pub(super) struct Bar {
     pub(super) title: String,
 }
 
-pub(crate) async fn show(State(state): State<AppState>) -> Response {
-    respond(&state, home(&state).await)
+pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap, Query(query): Query<HomeQuery>) -> Response {
+    respond(&state, home(&state, query, &favourites::of(&headers)).await)
 }
 
-async fn home(state: &AppState) -> Result<Home, Failed> {
+async fn home(state: &AppState, query: HomeQuery, favourites: &[String]) -> Result<Home, Failed> {
     let caller = access::current();
     let mut pipelines = state.catalog.pipelines().await?;
     pipelines.retain(|pipeline| caller.sees(&pipeline.name));
     let mut histories = histories(state, &pipelines).await?;
     let rows = pipelines.into_iter().map(|pipeline| {
         let builds = histories.remove(&pipeline.name).unwrap_or_default();
-        row(pipeline, &builds)
+        let favourite = favourites.contains(&pipeline.name);
+        row(pipeline, &builds, favourite)
     });
+    let mut rows: Vec<_> = rows.collect();
+    let folders = folders(&rows, &query.folder);
+    let total = rows.len();
+    rows.retain(|row| fits(row, &query));
+    rows.sort_by_key(|row| !row.favourite);
     Ok(Home {
-        pipelines: rows.collect(),
+        narrowed: rows.is_empty() && total > 0,
+        total,
+        pipelines: rows,
+        folders,
+        states: STATES.iter().map(|(value, word)| (*value, *word, *value == query.state)).collect(),
         waiting: waiting(state).await?,
         running: running(state).await?,
         page: Page::new(state, "pipelines", "Pipelines").live("/events"),
+        q: query.q,
+        folder: query.folder,
     })
+}
+
+fn fits(row: &PipelineRow, query: &HomeQuery) -> bool {
+    let word = query.q.trim().to_lowercase();
+    let named = row.full_name.to_lowercase().contains(&word) || row.description.to_lowercase().contains(&word);
+    let inside = haliotis_access::covers(query.folder.trim_end_matches('/'), &row.full_name);
+    named && inside && (query.state.is_empty() || row.state == query.state)
+}
+
+/// The folders right below the one that is shown, and the way back.
+fn folders(rows: &[PipelineRow], shown: &str) -> Vec<Folder> {
+    let shown = shown.trim_end_matches('/');
+    let prefix = if shown.is_empty() { String::new() } else { format!("{shown}/") };
+    let mut below: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        let rest = row.full_name.strip_prefix(&prefix).and_then(|rest| rest.split_once('/'));
+        if let Some((folder, _)) = rest {
+            *below.entry(folder).or_default() += 1;
+        }
+    }
+    let url = |folder: &str| if folder.is_empty() { "/".to_owned() } else { format!("/?folder={}", words::part(folder)) };
+    let mut all = Vec::new();
+    if !shown.is_empty() || !below.is_empty() {
+        all.push(Folder { name: "All".to_owned(), url: url(""), count: rows.len(), chosen: shown.is_empty() });
+    }
+    let parts: Vec<&str> = shown.split('/').filter(|part| !part.is_empty()).collect();
+    for end in 1..=parts.len() {
+        let folder = parts[..end].join("/");
+        let count = rows.iter().filter(|row| haliotis_access::covers(&folder, &row.full_name)).count();
+        all.push(Folder { url: url(&folder), count, chosen: end == parts.len(), name: format!("{folder}/") });
+    }
+    all.extend(below.into_iter().map(|(folder, count)| {
+        let folder = format!("{prefix}{folder}");
+        Folder { url: url(&folder), count, chosen: false, name: format!("{folder}/") }
+    }));
+    all
+}
+
+/// `typically 3 min; the last took 40 % longer`.
+fn trend(builds: &[BuildSummary]) -> String {
+    let good = |build: &&BuildSummary| build.result.is_some_and(|result| result == haliotis_model::BuildResult::Success);
+    let took = |build: &BuildSummary| Some(build.ended_at?.since(build.created_at));
+    let spans: Vec<u64> = builds.iter().filter(good).filter_map(took).collect();
+    let Some((last, before)) = spans.split_first().filter(|(_, before)| before.len() >= 2) else { return String::new() };
+    let mut sorted = before.to_vec();
+    sorted.sort_unstable();
+    let typical = sorted[sorted.len() / 2].max(1);
+    let percent = |more: u64| more * 100 / typical;
+    let tail = if *last > typical && percent(last - typical) >= 20 {
+        format!("; the last took {} % longer", percent(last - typical))
+    } else if typical > *last && percent(typical - last) >= 20 {
+        format!("; the last took {} % less", percent(typical - last))
+    } else {
+        String::new()
+    };
+    format!("typically {}{tail}", words::duration(typical))
 }
 
 /// The newest builds of each pipeline, newest first.
@@ -131,8 +245,9 @@ async fn histories(state: &AppState, pipelines: &[Pipeline]) -> Result<BTreeMap<
     Ok(histories)
 }
 
-fn row(pipeline: Pipeline, builds: &[BuildSummary]) -> PipelineRow {
+fn row(pipeline: Pipeline, builds: &[BuildSummary], favourite: bool) -> PipelineRow {
     let bars = bars(builds);
+    let full_name = pipeline.name.clone();
     let (folder, name) = match pipeline.name.rsplit_once('/') {
         Some((folder, name)) => (format!("{folder}/"), name.to_owned()),
         None => (String::new(), pipeline.name.clone()),
@@ -150,6 +265,10 @@ fn row(pipeline: Pipeline, builds: &[BuildSummary]) -> PipelineRow {
         url: words::pipeline_url(&pipeline.name),
         bars_width: bars.len() * 10,
         summary: summary(builds),
+        trend: trend(builds),
+        state: builds.first().map_or("never", |build| words::state_of(build).as_str()),
+        full_name,
+        favourite,
         description: pipeline.description,
         disabled: pipeline.disabled,
         name,

@@ -3,14 +3,28 @@
 //! Each page is a struct that its template fills in, one file per page. Strings are escaped by the template; the few
 //! pieces of ready HTML ([`Markup`]) are made here from fixed words and numbers alone.
 
+mod admin;
+mod approval;
+mod artifact;
+mod badge_picture;
 mod build;
+mod changes;
+mod critical;
+mod deployments;
+mod diff;
+mod favourites;
+mod fold;
 mod forms;
 mod home;
 mod models;
+mod people;
 mod picture;
 mod pipeline;
+mod search;
 mod step;
 mod system;
+mod testing;
+mod version;
 
 use askama::Template;
 use axum::extract::State;
@@ -27,7 +41,7 @@ use crate::state::AppState;
 use crate::words;
 
 pub(crate) fn routes() -> Routes {
-    use Permission::{Approve, Build, View};
+    use Permission::{Administer, Approve, Build, View};
     let lists = Need::somewhere(View);
     Routes::new()
         .get("/", lists, home::show)
@@ -39,17 +53,40 @@ pub(crate) fn routes() -> Routes {
         .get("/builds/{id}/journal", Need::build(View, "id"), build::journal)
         .post("/builds/{id}/answer", Need::build(Approve, "id"), forms::answer)
         .post("/builds/{id}/abort", Need::build(Build, "id"), forms::abort)
+        .post("/builds/{id}/rerun", Need::build(Build, "id"), forms::rerun)
+        .get("/builds/{id}/step/search", Need::build(View, "id"), search::show)
+        .get("/builds/{id}/artifacts/view", Need::build(View, "id"), artifact::show)
+        .get("/builds/{id}/artifacts/raw", Need::build(View, "id"), artifact::raw)
+        .get("/builds/{id}/tests", Need::build(View, "id"), testing::show)
+        .get("/builds/{id}/diff", Need::build(View, "id"), diff::show)
+        .get("/badge/{*rest}", Need::by_path(badge_picture::need), badge_picture::show)
+        .post("/favourites", lists, favourites::set)
         .get("/models", lists, models::groups)
         .get("/models/{group}", lists, models::group)
         .post("/models/{group}/decide", Need::somewhere(Approve), forms::decide)
+        .get("/models/{group}/{version}", lists, version::show)
+        .get("/served", lists, deployments::served)
         .get("/endpoints", lists, models::endpoints)
+        .get("/endpoints/{name}", lists, deployments::endpoint)
+        .post("/endpoints/{name}/invoke", Need::somewhere(Build), deployments::invoke)
         .get("/system", lists, system::show)
+        .get("/system/queue", lists, admin::queue)
+        .get("/system/audit", Need::system(Administer), admin::audit)
+        .get("/system/deliveries", Need::system(Administer), admin::deliveries)
+        .get("/system/storage", Need::system(Administer), admin::storage)
+        .get("/system/credentials", Need::system(Administer), admin::credentials)
+        .post("/system/credentials", Need::system(Administer), admin::put_credential)
+        .post("/system/credentials/remove", Need::system(Administer), admin::remove_credential)
+        .get("/system/users", Need::system(Administer), people::show)
+        .post("/system/users", Need::system(Administer), people::change)
         .get("/favicon.ico", Need::public("a picture"), || async { Redirect::permanent(&URLS.icon) })
 }
 
 /// What the frame of every page needs.
 pub(crate) struct Page {
     pub(crate) title: String,
+    /// A sentence for those who get a link to it.
+    pub(crate) about: String,
     /// The word marked in the navigation.
     pub(crate) nav: &'static str,
     /// The stream that says when to look again; empty: the page does not change.
@@ -71,6 +108,7 @@ impl Page {
         let caller = access::current();
         Self {
             title: title.into(),
+            about: String::new(),
             nav,
             events: String::new(),
             dev: config.dev,

@@ -79,6 +79,7 @@ struct GroupPage {
 
 struct VersionRow {
     version: u32,
+    url: String,
     arn: String,
     /// `approved`, `rejected`, `pending`.
     standing: &'static str,
@@ -154,6 +155,7 @@ fn version_row(package: &ModelPackage, columns: &[String], endpoints: &[Endpoint
     let serves = endpoints.iter().filter(|endpoint| endpoint.model_package == package.arn);
     VersionRow {
         version: package.version,
+        url: format!("{}/{}", group_url(&package.group), package.version),
         standing: standing(&package.status),
         badge: approval_badge(&package.status),
         metrics: columns.iter().map(value).collect(),
@@ -168,13 +170,13 @@ fn version_row(package: &ModelPackage, columns: &[String], endpoints: &[Endpoint
     }
 }
 
-fn facts(package: &ModelPackage) -> Vec<Shown> {
+pub(super) fn facts(package: &ModelPackage) -> Vec<Shown> {
     let metrics = self::metrics(std::slice::from_ref(package)).into_iter().take(FACTS);
     let mut facts: Vec<_> =
         metrics.filter_map(|name| Some(shown::brief(&name, &(*package.metrics.get(&name)?).into()))).collect();
     if let Some(build) = package.build {
         let made = shown::whole("Made by", &"its build".into());
-        facts.push(Shown { url: format!("/builds/{build}"), ..made });
+        facts.push(Shown { url: words::build_url(haliotis_model::BuildId(build)), ..made });
     }
     let arn = shown::whole("ARN", &package.arn.as_str().into());
     // It would lead to the page it stands on.
@@ -182,7 +184,7 @@ fn facts(package: &ModelPackage) -> Vec<Shown> {
     facts
 }
 
-fn approval_badge(status: &str) -> Markup {
+pub(super) fn approval_badge(status: &str) -> Markup {
     let (class, icon, word) = match standing(status) {
         "approved" => ("success", "success", "Approved"),
         "rejected" => ("failure", "failure", "Rejected"),
@@ -202,6 +204,8 @@ struct EndpointsPage {
 
 struct EndpointRow {
     name: String,
+    url: String,
+    machine: String,
     badge: Markup,
     failure: String,
     model: String,
@@ -216,8 +220,13 @@ pub(crate) async fn endpoints(State(state): State<AppState>) -> Response {
 async fn endpoints_page(state: &AppState) -> Result<EndpointsPage, Failed> {
     let row = |endpoint: EndpointInfo| EndpointRow {
         badge: endpoint_badge(&endpoint.status),
+        url: words::endpoint_url(&endpoint.name),
+        machine: match endpoint.instance.as_str() {
+            "" => String::new(),
+            machine => format!("{} × {machine}", endpoint.instances),
+        },
         failure: endpoint.failure,
-        model_url: words::model_url(&endpoint.model_package),
+        model_url: words::version_url(&endpoint.model_package),
         model: words::short_arn(&endpoint.model_package).to_owned(),
         updated: time(millis(endpoint.updated_at)),
         name: endpoint.name,
@@ -226,7 +235,7 @@ async fn endpoints_page(state: &AppState) -> Result<EndpointsPage, Failed> {
     Ok(EndpointsPage { page: Page::new(state, "endpoints", "Endpoints").live("/events"), endpoints })
 }
 
-fn endpoint_badge(status: &str) -> Markup {
+pub(super) fn endpoint_badge(status: &str) -> Markup {
     let (state, word) = match status {
         "InService" => ("success", "In service"),
         "Failed" => ("failure", "Failed"),

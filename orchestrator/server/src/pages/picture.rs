@@ -4,6 +4,7 @@ use haliotis_engine::{BuildView, NodeState, NodeView};
 use haliotis_flow::NodeKind;
 use haliotis_model::Millis;
 
+use super::fold::Folded;
 use crate::graph::{Direction, Item, NODES_MAX, layout, layout_in_rows};
 use crate::words;
 
@@ -46,8 +47,11 @@ pub(super) struct Drawn {
     pub(super) detail: String,
     /// All of it, for those who listen or point.
     pub(super) label: String,
+    /// The step; of a group, the page with it folded or unfolded.
     pub(super) url: String,
     pub(super) kind: &'static str,
+    /// On the chain of steps that took the build's time.
+    pub(super) critical: bool,
 }
 
 pub(super) struct Line {
@@ -56,14 +60,20 @@ pub(super) struct Line {
     pub(super) passed: bool,
 }
 
-/// The picture; `None` when there is nothing to draw or too much.
-pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture> {
+/// The picture; `None` when there is nothing to draw or too much. `critical`: the chain that took the build's time.
+pub(super) fn picture(
+    view: &BuildView,
+    direction: Direction,
+    folded: &Folded,
+    critical: &[&NodeView],
+) -> Option<Picture> {
     let down = direction == Direction::Down;
     let limit = if down { DOWN_NODES_MAX } else { NODES_MAX };
-    if view.nodes.is_empty() || view.nodes.len() > limit {
+    let shown = folded.nodes(view);
+    if shown.is_empty() || shown.len() > limit {
         return None;
     }
-    let items = items(view);
+    let items = items(&shown);
     let (size, mut fits) = if down { DOWN } else { ACROSS };
     let mut layout = if down { layout(&items, direction, size) } else { layout_in_rows(&items, size, ROW) };
     if down && layout.width > PHONE {
@@ -72,8 +82,10 @@ pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture>
     }
     let shrinks = if down { layout.width < PHONE } else { layout.width > SHRINKS_FROM && layout.width < SHRINKS_UP_TO };
     let (mut nodes, mut frames) = (Vec::new(), Vec::new());
-    for (node, place) in view.nodes.iter().zip(&layout.places) {
+    for (node, place) in shown.iter().zip(&layout.places) {
         let state = state(view, node);
+        let closed = folded.is_folded(&node.id);
+        let inside = if closed { folded.inside(&node.id) } else { 0 };
         let drawn = Drawn {
             x: crate::graph::round(place.x),
             y: crate::graph::round(place.y),
@@ -81,16 +93,32 @@ pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture>
             height: crate::graph::round(place.height),
             state: state.as_str(),
             name: cut(&node.name, if place.frame { fits * 2 } else { fits }),
-            detail: short(detail(node, state), fits + 3),
-            label: label(view, node, state),
-            url: words::step_url(view.id, &node.id),
+            detail: if closed {
+                cut(&format!("{inside} steps · {}", words::word(state).to_lowercase()), fits + 3)
+            } else {
+                short(detail(node, state), fits + 3)
+            },
+            label: match (closed, node.kind) {
+                (true, _) => {
+                    let word = words::word(state).to_lowercase();
+                    format!("{}: {inside} steps · {word}. Folded; opens the group", node.name)
+                }
+                (false, NodeKind::Group) => format!("Fold {}", node.name),
+                (false, _) => label(view, node, state),
+            },
+            url: if node.kind == NodeKind::Group {
+                folded.url(view, &node.id)
+            } else {
+                words::step_url(view.id, &node.id)
+            },
             kind: kind(node.kind),
+            critical: critical.iter().any(|on| on.id == node.id),
         };
         if place.frame { frames.push(drawn) } else { nodes.push(drawn) }
     }
     // Outer frames first, so that inner ones lie on top.
     frames.sort_by(|a, b| (b.width * b.height).total_cmp(&(a.width * a.height)));
-    let passed = |from: usize| state(view, &view.nodes[from]).ended();
+    let passed = |from: usize| shown.get(from).is_some_and(|node| state(view, node).ended());
     let edges = layout.edges.into_iter().map(|edge| Line { passed: passed(edge.from), path: edge.path });
     Some(Picture {
         id: if down { "down" } else { "across" },
@@ -103,14 +131,14 @@ pub(super) fn picture(view: &BuildView, direction: Direction) -> Option<Picture>
     })
 }
 
-fn items(view: &BuildView) -> Vec<Item> {
-    let position = |id: &haliotis_model::StepId| view.nodes.iter().position(|node| node.id == *id);
+fn items(nodes: &[NodeView]) -> Vec<Item> {
+    let position = |id: &haliotis_model::StepId| nodes.iter().position(|node| node.id == *id);
     let item = |node: &NodeView| Item {
         needs: node.needs.iter().filter_map(position).collect(),
         group: node.group.as_ref().and_then(position),
         last: node.kind == NodeKind::Post && node.needs.is_empty(),
     };
-    view.nodes.iter().map(item).collect()
+    nodes.iter().map(item).collect()
 }
 
 /// A node's state; a group that nothing was said of is what its nodes are.

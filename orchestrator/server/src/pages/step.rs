@@ -63,6 +63,9 @@ struct StepPage {
     /// Of this page, for permalinks.
     url: String,
     raw_url: String,
+    search_url: String,
+    path: String,
+    attempt: u32,
     /// The stream of what is still to come; empty: nothing.
     stream: String,
 }
@@ -137,6 +140,9 @@ async fn step_page(state: &AppState, id: BuildId, query: &StepQuery) -> Result<S
             String::new()
         },
         after: if all_shown { String::new() } else { to_line(window.next_line) },
+        search_url: format!("/builds/{id}/step/search"),
+        path: query.path.clone(),
+        attempt,
         raw_url: format!("/api/v1/builds/{id}/steps/log/raw?step={path}&attempt={attempt}"),
         stream: if ended || !all_shown { String::new() } else { stream },
         url: here,
