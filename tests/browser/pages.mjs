@@ -22,27 +22,60 @@ const get = async (path) => (await fetch(url + path)).json();
 
 const builds = await get("/api/v1/builds");
 const groups = await get("/api/v1/models");
-const pages = ["/", "/models", "/endpoints", "/system"];
+const pages = ["/", "/models", "/endpoints", "/system", "/served", "/account", "/login"];
+for (const part of ["queue", "audit", "deliveries", "storage", "credentials", "users"]) pages.push(`/system/${part}`);
 for (const name of new Set(builds.map((build) => build.pipeline))) pages.push(`/pipelines/${encodeURIComponent(name)}`);
 for (const build of builds.slice(0, 3)) pages.push(`/builds/${build.id}`, `/builds/${build.id}/journal`);
-for (const group of groups) pages.push(`/models/${encodeURIComponent(group.name)}`);
+for (const group of groups) {
+  pages.push(`/models/${encodeURIComponent(group.name)}`);
+  const [newest] = await get(`/api/v1/models/${encodeURIComponent(group.name)}`).catch(() => []);
+  if (newest) pages.push(`/models/${encodeURIComponent(group.name)}/${newest.version}`);
+}
+for (const { name } of await get("/api/v1/endpoints")) pages.push(`/endpoints/${encodeURIComponent(name)}`);
 if (builds.length) {
   const view = await get(`/api/v1/builds/${builds[0].id}`);
   const node = view.nodes.find((node) => node.attempt > 0);
-  if (node) pages.push(`/builds/${builds[0].id}/step?path=${encodeURIComponent(node.id)}`);
+  if (node) pages.push(`/builds/${builds[0].id}/step?path=${encodeURIComponent(node.id)}`,
+    `/builds/${builds[0].id}/step/search?path=${encodeURIComponent(node.id)}&q=e`);
+}
+// What only some builds have: files, tests, one before to compare with.
+const seen = new Set();
+for (const build of builds) {
+  const files = await get(`/api/v1/builds/${build.id}/artifacts`);
+  for (const { path } of files) {
+    const kind = path.split(".").pop();
+    if (seen.has(kind)) continue;
+    seen.add(kind);
+    pages.push(`/builds/${build.id}/artifacts/view?path=${encodeURIComponent(path)}`);
+  }
+  const view = seen.has("tests") && seen.has("diff") ? { nodes: [] } : await get(`/api/v1/builds/${build.id}`);
+  if (!seen.has("tests") && view.nodes.some((node) => node.uses === "junit" && node.outputs.total)) {
+    seen.add("tests");
+    pages.push(`/builds/${build.id}/tests`);
+  }
+  if (!seen.has("diff") && build.number > 1) {
+    seen.add("diff");
+    pages.push(`/builds/${build.id}/diff`);
+  }
 }
 
 const problems = [];
 let shots = 0;
+// Asking for less, while looking at one page: PAGES is part of a path, LOOKS as `desktop-light,phone-dark`.
+const wanted = process.env.PAGES ? pages.filter((path) => path.includes(process.env.PAGES)) : pages;
+const looks = process.env.LOOKS?.split(",");
 for (const [size, width, height] of [["desktop", 1280, 800], ["phone", 360, 740]]) {
   for (const scheme of ["light", "dark"]) {
+    if (looks && !looks.includes(`${size}-${scheme}`)) continue;
     const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, bypassCSP: true });
-    for (const path of pages) {
+    for (const path of wanted) {
       const page = await context.newPage();
       const where = `${path} (${size}, ${scheme})`;
       let weight = 0;
       page.on("pageerror", (error) => problems.push(`${where}: script error: ${error.message}`));
-      page.on("console", (message) => message.type() === "error" && problems.push(`${where}: console: ${message.text()}`));
+      // The frame of a kept HTML file says that its scripts were kept from running: just what it is for.
+      const kept = (text) => /^Blocked script execution in '[^']*\/artifacts\/raw\?/.test(text);
+      page.on("console", (message) => message.type() === "error" && !kept(message.text()) && problems.push(`${where}: console: ${message.text()}`));
       page.on("response", async (answer) => {
         const type = answer.headers()["content-type"] ?? "";
         if (type.includes("event-stream")) return;

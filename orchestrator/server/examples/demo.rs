@@ -161,7 +161,7 @@ async fn fill(store: &MemoryStore, logs: &FakeLogs) -> (Pipeline, Pipeline) {
             &deploy,
             object("rounds", 50),
             vec![Cause::ModelPackage {
-                arn: arn(number + 1),
+                arn: arn(number.min(1) + 1),
                 status: "Approved".to_owned(),
                 by: "ada".to_owned(),
                 reason: "better than live".to_owned(),
@@ -272,19 +272,31 @@ async fn show(world: &World, build: &Pipeline, deploy: &Pipeline) {
     let report = b"{\"mse\": 4.71}".to_vec();
     world.artifacts.0.lock().unwrap().insert((BuildId(22), "reports/evaluation.json".to_owned()), report);
     let csv = b"rings,predicted,error\n9,8.7,0.3\n15,12.1,2.9\n7,7.4,-0.4\n".to_vec();
-    let html = b"<!doctype html><h1>Report</h1><p style=\"color:teal\">MSE 4.71</p><script>document.title='ran'</script>".to_vec();
+    let html =
+        b"<!doctype html><h1>Report</h1><p style=\"color:teal\">MSE 4.71</p><script>document.title='ran'</script>"
+            .to_vec();
     let svg = b"<svg xmlns='http://www.w3.org/2000/svg' width='300' height='120'><rect width='300' height='120' fill='#dde'/><path d='M0 110L60 70L140 50L300 20' stroke='#63b' fill='none' stroke-width='4'/></svg>".to_vec();
-    for (path, bytes) in [("reports/residuals.csv", csv), ("reports/report.html", html), ("reports/curve.svg", svg), ("model.tar.gz", vec![0; 48_211])] {
+    for (path, bytes) in [
+        ("reports/residuals.csv", csv),
+        ("reports/report.html", html),
+        ("reports/curve.svg", svg),
+        ("model.tar.gz", vec![0; 48_211]),
+    ] {
         world.artifacts.0.lock().unwrap().insert((BuildId(22), path.to_owned()), bytes);
     }
     for build in 1..=22_i64 {
         let status = |bad: bool| if bad { "failed" } else { "passed" };
-        let mut cases = vec![json!({ "suite": "unit", "class": "tests.data", "name": "rows_add_up", "status": status(build > 17), "seconds": 0.4,
+        let mut cases = vec![
+            json!({ "suite": "unit", "class": "tests.data", "name": "rows_add_up", "status": status(build > 17), "seconds": 0.4,
             "message": if build > 17 { "assert 2923 == 2922" } else { "" }, "details": "Traceback (most recent call last):\n  tests/data.py:31 in rows_add_up\nAssertionError" }),
             json!({ "suite": "unit", "class": "tests.data", "name": "no_empty_cells", "status": "passed", "seconds": 0.02 }),
-            json!({ "suite": "unit", "class": "tests.train", "name": "seed_is_kept", "status": status(build % 3 == 1), "seconds": 1.7, "message": "differs in the 4th digit" })];
+            json!({ "suite": "unit", "class": "tests.train", "name": "seed_is_kept", "status": status(build % 3 == 1), "seconds": 1.7, "message": "differs in the 4th digit" }),
+        ];
         cases.extend((0..30).map(|case| json!({ "suite": "unit", "class": "tests.split", "name": format!("share_{case}"), "status": if case == 3 { "skipped" } else { "passed" }, "seconds": 0.01 })));
-        world.artifacts.0.lock().unwrap().insert((BuildId(build), "junit/junit.json".to_owned()), json!({ "cases": cases }).to_string().into_bytes());
+        world.artifacts.0.lock().unwrap().insert(
+            (BuildId(build), "junit/junit.json".to_owned()),
+            json!({ "cases": cases }).to_string().into_bytes(),
+        );
     }
     for (by, action, subject, reason) in [
         ("ada", "pipeline.register", "abalone/model-build", ""),

@@ -73,7 +73,8 @@ impl Found {
         if memchr(0x1b, bytes).is_some() {
             for line in bytes.split_inclusive(|byte| *byte == b'\n') {
                 let text = line.strip_suffix(b"\n").unwrap_or(line);
-                if regex.is_match(text) || (memchr(0x1b, text).is_some() && regex.is_match(ansi::plain(text).as_bytes()))
+                if regex.is_match(text)
+                    || (memchr(0x1b, text).is_some() && regex.is_match(ansi::plain(text).as_bytes()))
                 {
                     self.add(regex, self.lines + 1, text);
                 }

@@ -169,7 +169,8 @@ mod tests {
 
     #[test]
     fn the_first_bad_build_is_named_and_what_flips_is_seen() {
-        let build = |id: i64, a: &str, b: &str| (BuildId(id), u32::try_from(id).unwrap(), vec![case("a", a), case("b", b)]);
+        let build =
+            |id: i64, a: &str, b: &str| (BuildId(id), u32::try_from(id).unwrap(), vec![case("a", a), case("b", b)]);
         let reports = [
             build(5, "failed", "failed"),
             build(4, "failed", "passed"),

@@ -94,7 +94,8 @@ fn in_value(value: &Value) -> Option<&str> {
 }
 
 fn names_model(build: &BuildSummary) -> bool {
-    build.causes.iter().any(|cause| matches!(cause, Cause::ModelPackage { .. })) || model_in(&build.parameters).is_some()
+    build.causes.iter().any(|cause| matches!(cause, Cause::ModelPackage { .. }))
+        || model_in(&build.parameters).is_some()
 }
 
 /// The model a build is about.
@@ -156,7 +157,10 @@ mod tests {
     fn what_served_is_the_last_deployment_before_the_moment() {
         let ledger = [one(40, "prod", 3), one(30, "staging", 3), one(20, "prod", 2), one(10, "prod", 1)];
         let versions = |moment| {
-            at(&ledger, Millis(moment)).iter().map(|one| (one.environment.as_str(), version_of(&one.model))).collect::<Vec<_>>()
+            at(&ledger, Millis(moment))
+                .iter()
+                .map(|one| (one.environment.as_str(), version_of(&one.model)))
+                .collect::<Vec<_>>()
         };
         assert_eq!(versions(5), []);
         assert_eq!(versions(25), [("prod", Some(2))]);

@@ -10,8 +10,8 @@ use haliotis_engine::{AuditEntry, Created, now};
 use haliotis_model::{BuildId, Cause, Object, Pipeline, StepKey};
 use haliotis_plugin_aws::registry;
 use haliotis_server::{
-    Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, Edges, EndpointInfo, LogChunk, Logs, ModelGroup,
-    ModelPackage, Models,
+    Actions, ArtifactBody, ArtifactInfo, Artifacts, CommitRow, EdgeError, Edges, EndpointInfo, Invocation, LogChunk,
+    Logs, ModelGroup, ModelPackage, Models,
 };
 
 use crate::app::App;
@@ -209,8 +209,22 @@ impl Models for Registry {
                 model_package: endpoint.model_package_arn.unwrap_or_default(),
                 created_at: endpoint.created.0,
                 updated_at: endpoint.modified.0,
+                config: endpoint.config,
+                instance: endpoint.instance_type.unwrap_or_default(),
+                instances: endpoint.instance_count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
             })
             .collect())
+    }
+
+    async fn invoke(&self, endpoint: &str, content_type: &str, body: Vec<u8>) -> Result<Invocation, EdgeError> {
+        let begun = std::time::Instant::now();
+        let answer = registry::invoke(&self.0.cloud, endpoint, content_type, body).await.map_err(unavailable)?;
+        Ok(Invocation {
+            content_type: answer.content_type,
+            body: String::from_utf8_lossy(&answer.body).into_owned(),
+            variant: answer.variant.unwrap_or_default(),
+            took_ms: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        })
     }
 }
 
@@ -238,6 +252,28 @@ impl Actions for Doer {
 
     async fn request_build(&self, request: BuildRequest) -> Result<Created, EdgeError> {
         self.0.start_build(&request).await.map_err(refused)
+    }
+
+    /// From the mirror as it is: a page does not wait for a fetch, and a build's commits were fetched for it.
+    async fn commits(
+        &self,
+        pipeline: &Pipeline,
+        from: Option<&str>,
+        to: &str,
+        limit: usize,
+    ) -> Result<Vec<CommitRow>, EdgeError> {
+        let Some(repo) = &pipeline.repo else { return Ok(Vec::new()) };
+        let mirror = haliotis_scm::Mirror::new(&self.0.cache_dir(), repo).map_err(unavailable)?;
+        let (from, to) = (from.map(str::to_owned), to.to_owned());
+        let read = tokio::task::spawn_blocking(move || mirror.log(from.as_deref(), &to, limit)).await;
+        let found = read.map_err(unavailable)?.map_err(unavailable)?;
+        let row = |commit: haliotis_scm::CommitInfo| CommitRow {
+            commit: commit.commit,
+            author: commit.author,
+            subject: commit.subject,
+            at: commit.at_ms,
+        };
+        Ok(found.into_iter().map(row).collect())
     }
 
     async fn poll(&self) {

@@ -86,27 +86,25 @@ async fn queue_page(state: &AppState) -> Result<QueuePage, Failed> {
         });
     }
     for build in running.iter().chain(&waiting) {
-        steps(state, build, slots, busy, &mut rows).await?;
+        steps(state, build, &mut rows).await?;
     }
     let page = Page::new(state, "system", "Queue").live("/events");
     Ok(QueuePage { page, rows, free: slots - busy.min(slots), slots })
 }
 
-async fn steps(state: &AppState, build: &BuildSummary, slots: u32, busy: u32, rows: &mut Vec<QueueRow>) -> Result<(), Failed> {
+async fn steps(state: &AppState, build: &BuildSummary, rows: &mut Vec<QueueRow>) -> Result<(), Failed> {
     let view = state.engine.view(build.id).await?;
     for node in view.nodes.iter().filter(|node| node.state == NodeState::Queued) {
-        let why = match slots {
-            0 => "There is no agent; start the server with at least one slot".to_owned(),
-            _ if busy >= slots => format!("All {slots} slots are taken; it begins as soon as one is free"),
-            _ => "Waits for a slot of an agent with its label, or for its turn".to_owned(),
-        };
+        if rows.len() >= ROWS as usize {
+            break;
+        }
         rows.push(QueueRow {
             what: node.name.clone(),
             url: words::step_url(view.id, &node.id),
             build: format!("{} #{}", build.pipeline, build.number),
             build_url: words::build_url(build.id),
             since: took(node.queued_at, None),
-            why: if rows.len() >= ROWS as usize { break } else { why },
+            why: words::why(node, &view),
         });
     }
     Ok(())
@@ -189,6 +187,28 @@ async fn deliveries_page(state: &AppState) -> Result<DeliveriesPage, Failed> {
     };
     let rows = state.catalog.deliveries(false, 50).await?.into_iter().map(row).collect();
     Ok(DeliveriesPage { page: Page::new(state, "system", "Deliveries").live("/events"), rows })
+}
+
+/// Looks at a delivery once more, from its payload as it came. One event makes one build, however often it is told: a
+/// delivery whose builds were made makes no second ones.
+pub(crate) async fn redeliver(
+    State(state): State<AppState>,
+    person: Result<Person, Failed>,
+    Form(form): Form<RemoveForm>,
+) -> Response {
+    let done = async {
+        let by = person?.named(None)?;
+        let all = state.catalog.deliveries(false, BuildFilter::MAX).await?;
+        if !all.iter().any(|delivery| delivery.id == form.id) {
+            return Err(Failed::not_found(format!("there is no delivery {:?} on record", form.id)));
+        }
+        state.catalog.delivery_outcome(&form.id, "").await?;
+        api::audit(&state, &by, "delivery.again", &format!("delivery {}", form.id), "").await?;
+        state.actions.poll().await;
+        Ok("/system/deliveries".to_owned())
+    };
+    let done = done.await;
+    after(&state, done)
 }
 
 fn pretty(payload: &str) -> String {

@@ -111,13 +111,21 @@ pub(super) async fn card(state: &AppState, view: &BuildView, open: &InputView) -
         model_url: words::version_url(&arn),
         made: candidate.map(|package| time(crate::edges::millis(package.created_at))).unwrap_or_default(),
         decided: candidate.map(decided).unwrap_or_default(),
-        serving: serving_arn.as_ref().and_then(|arn| version_of(arn)).map(|version| format!("version {version}")).unwrap_or_default(),
+        serving: serving_arn
+            .as_ref()
+            .and_then(|arn| version_of(arn))
+            .map(|version| format!("version {version}"))
+            .unwrap_or_default(),
         serving_url: serving_arn.as_deref().map(words::version_url).unwrap_or_default(),
         metrics: candidate.map(|new| metrics(new, serving.filter(|_| !same))).unwrap_or_default(),
         changes: commits,
         resources_of,
         resources,
-        endpoints: endpoints.iter().filter(|endpoint| group_of(&endpoint.model_package) == Some(group)).map(row).collect(),
+        endpoints: endpoints
+            .iter()
+            .filter(|endpoint| group_of(&endpoint.model_package) == Some(group))
+            .map(row)
+            .collect(),
         back: back(view, &environment, there, same),
         environment,
         missing,
@@ -177,7 +185,11 @@ fn delta(before: f64, now: f64) -> String {
     }
     let sign = if now > before { "+" } else { "−" };
     let by = words::number((now - before).abs());
-    if before == 0.0 { format!("{sign}{by}") } else { format!("{sign}{by} ({sign}{:.1} %)", ((now - before) / before).abs() * 100.0) }
+    if before == 0.0 {
+        format!("{sign}{by}")
+    } else {
+        format!("{sign}{by} ({sign}{:.1} %)", ((now - before) / before).abs() * 100.0)
+    }
 }
 
 /// Whether a metric got better, where its name tells which way that is.
@@ -187,7 +199,13 @@ fn verdict(name: &str, before: f64, now: f64) -> &'static str {
     let more = MORE.iter().any(|part| name.contains(part));
     match now.partial_cmp(&before) {
         Some(std::cmp::Ordering::Equal) => "same",
-        Some(order) if less != more => if (order == std::cmp::Ordering::Less) == less { "better" } else { "worse" },
+        Some(order) if less != more => {
+            if (order == std::cmp::Ordering::Less) == less {
+                "better"
+            } else {
+                "worse"
+            }
+        }
         _ => "",
     }
 }
@@ -225,8 +243,12 @@ fn row(endpoint: &EndpointInfo) -> Serving {
 /// What going back would mean.
 fn back(view: &BuildView, environment: &str, there: Option<&Deployment>, same: bool) -> String {
     let place = if environment.is_empty() { "There" } else { environment };
-    let own = view.nodes.iter().any(|node| node.kind != haliotis_flow::NodeKind::Group && node.name.to_lowercase().contains("back"));
-    let by_itself = if own { " If the new version answers badly, this pipeline puts the old one back by itself." } else { "" };
+    let own = view
+        .nodes
+        .iter()
+        .any(|node| node.kind != haliotis_flow::NodeKind::Group && node.name.to_lowercase().contains("back"));
+    let by_itself =
+        if own { " If the new version answers badly, this pipeline puts the old one back by itself." } else { "" };
     match there {
         Some(_) if same => format!("This very version serves {place} already; approving deploys it again."),
         Some(one) => {
@@ -234,10 +256,14 @@ fn back(view: &BuildView, environment: &str, there: Option<&Deployment>, same: b
             let by = if one.by.is_empty() { String::new() } else { format!(", let in by {}", one.by) };
             format!(
                 "{place} has {version} since {} ({} #{}{by}). Going back means deploying that version again through this same gate; its page has the button.{by_itself}",
-                words::moment(one.at, one.at).full, one.pipeline, one.number
+                words::moment(one.at, one.at).full,
+                one.pipeline,
+                one.number
             )
         }
-        None => format!("No deployment of this model to {place} is on record, so there is nothing to go back to.{by_itself}"),
+        None => format!(
+            "No deployment of this model to {place} is on record, so there is nothing to go back to.{by_itself}"
+        ),
     }
 }
 
@@ -247,7 +273,10 @@ mod tests {
 
     #[test]
     fn better_is_said_only_where_the_name_tells_the_way() {
-        assert_eq!((verdict("mse", 5.0, 4.0), verdict("Accuracy", 0.9, 0.8), verdict("rows", 1.0, 2.0)), ("better", "worse", ""));
+        assert_eq!(
+            (verdict("mse", 5.0, 4.0), verdict("Accuracy", 0.9, 0.8), verdict("rows", 1.0, 2.0)),
+            ("better", "worse", "")
+        );
         assert_eq!(verdict("validation:auc", 0.5, 0.5), "same");
         assert_eq!(delta(5.0, 4.0), "−1 (−20.0 %)");
     }

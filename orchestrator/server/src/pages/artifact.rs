@@ -236,6 +236,9 @@ mod tests {
 
     #[test]
     fn kinds_by_name() {
-        assert_eq!((kind("a/b.HTML"), kind("x.svg"), kind("model.tar.gz")), (Kind::Html, Kind::Picture("image/svg+xml"), Kind::Unknown));
+        assert_eq!(
+            (kind("a/b.HTML"), kind("x.svg"), kind("model.tar.gz")),
+            (Kind::Html, Kind::Picture("image/svg+xml"), Kind::Unknown)
+        );
     }
 }

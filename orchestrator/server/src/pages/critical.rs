@@ -19,7 +19,9 @@ pub(super) fn path(view: &BuildView) -> Vec<&NodeView> {
             children.entry(group).or_default().push(node);
         }
     }
-    let ran = |node: &&NodeView| node.kind != NodeKind::Group && node.state != NodeState::Skipped && node.started_at.is_some();
+    let ran = |node: &&NodeView| {
+        node.kind != NodeKind::Group && node.state != NodeState::Skipped && node.started_at.is_some()
+    };
     let needs_are_named = view.nodes.iter().any(|node| !node.needs.is_empty());
     let now = haliotis_engine::now();
     let end = |node: &NodeView| node.ended_at.unwrap_or(now);
@@ -32,7 +34,8 @@ pub(super) fn path(view: &BuildView) -> Vec<&NodeView> {
             before(node, &nodes, &children).into_iter().filter(ran).max_by_key(|node| end(node))
         } else {
             let begun = node.queued_at.or(node.started_at).unwrap_or(Millis(0));
-            let earlier = view.nodes.iter().filter(ran).filter(|other| other.ended_at.is_some_and(|ended| ended <= begun));
+            let earlier =
+                view.nodes.iter().filter(ran).filter(|other| other.ended_at.is_some_and(|ended| ended <= begun));
             earlier.max_by_key(|other| (other.ended_at, other.started_at))
         };
     }
@@ -78,7 +81,7 @@ pub(super) fn summary(view: &BuildView, chain: &[&NodeView]) -> String {
     let now = haliotis_engine::now();
     let took = |node: &NodeView| node.started_at.map_or(0, |from| node.ended_at.unwrap_or(now).since(from));
     let whole = view.ended_at.unwrap_or(now).since(view.build.created_at).max(1);
-    let at_work: u64 = chain.iter().map(|node| took(node)).sum();
+    let spent: u64 = chain.iter().map(|node| took(node)).sum();
     let longest = chain.iter().max_by_key(|node| took(node));
     let name = |node: &&NodeView| node.name.clone();
     let names = match chain.len() {
@@ -88,8 +91,7 @@ pub(super) fn summary(view: &BuildView, chain: &[&NodeView]) -> String {
             format!("{} → … {} more … → {}", ends(&chain[..3]), count - 6, ends(&chain[count - 3..]))
         }
     };
-    let longest = longest.map(|node| {
-        format!("; the longest is {} with {}", node.name, crate::words::duration(took(node)))
-    });
-    format!("{names}: at work for {} % of the time{}", (at_work * 100 / whole).min(100), longest.unwrap_or_default())
+    let longest =
+        longest.map(|node| format!("; the longest is {} with {}", node.name, crate::words::duration(took(node))));
+    format!("{names}: {} % of the build's time{}", (spent * 100 / whole).min(100), longest.unwrap_or_default())
 }

@@ -99,14 +99,17 @@ struct Line {
     text: String,
 }
 
-pub(crate) async fn show(State(state): State<AppState>, Path(id): Path<i64>, Query(query): Query<DiffQuery>) -> Response {
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    Path(id): Path<i64>,
+    Query(query): Query<DiffQuery>,
+) -> Response {
     respond(&state, diff_page(&state, BuildId(id), &query).await)
 }
 
 async fn diff_page(state: &AppState, id: BuildId, query: &DiffQuery) -> Result<DiffPage, Failed> {
     let right = state.engine.view(id).await?;
-    let filter =
-        BuildFilter { pipeline: Some(right.build.pipeline.clone()), limit: CHOICES, ..BuildFilter::default() };
+    let filter = BuildFilter { pipeline: Some(right.build.pipeline.clone()), limit: CHOICES, ..BuildFilter::default() };
     let near = state.catalog.builds(&filter).await?;
     let before = BuildFilter { before: Some(id), limit: 1, ..filter };
     let other = match query.with {
@@ -174,7 +177,10 @@ fn surroundings(view: &BuildView) -> BTreeMap<String, String> {
         all.insert("Took".to_owned(), words::duration(to.since(from)));
     }
     for (path, text) in &source.files {
-        all.insert(format!("File {path}"), format!("{} bytes, {}", text.to_string().len(), short_hash(&text.to_string())));
+        all.insert(
+            format!("File {path}"),
+            format!("{} bytes, {}", text.to_string().len(), short_hash(&text.to_string())),
+        );
     }
     all
 }
@@ -191,7 +197,10 @@ fn texts(object: &Object) -> BTreeMap<String, String> {
 fn outputs(view: &BuildView) -> BTreeMap<String, String> {
     let of = |node: &NodeView| {
         let prefix = node.id.as_str().trim_start_matches('/').to_owned();
-        node.outputs.iter().map(move |(name, value)| (format!("{prefix}: {name}"), words::value(value))).collect::<Vec<_>>()
+        node.outputs
+            .iter()
+            .map(move |(name, value)| (format!("{prefix}: {name}"), words::value(value)))
+            .collect::<Vec<_>>()
     };
     view.nodes.iter().flat_map(of).collect()
 }
@@ -222,35 +231,43 @@ fn changed(left: &BTreeMap<String, String>, right: &BTreeMap<String, String>) ->
 
 /// `+0.12 (+2.6 %)` between two numbers.
 fn by(left: Option<&String>, right: Option<&String>) -> String {
-    let number = |text: Option<&String>| text.and_then(|text| text.parse::<f64>().ok()).filter(|value| value.is_finite());
+    let number =
+        |text: Option<&String>| text.and_then(|text| text.parse::<f64>().ok()).filter(|value| value.is_finite());
     let (Some(left), Some(right)) = (number(left), number(right)) else { return String::new() };
     let sign = |value: f64| if value > 0.0 { "+" } else { "" };
     let delta = right - left;
-    let part = if left == 0.0 { String::new() } else { format!(" ({}{:.1} %)", sign(delta), delta / left.abs() * 100.0) };
+    let part =
+        if left == 0.0 { String::new() } else { format!(" ({}{:.1} %)", sign(delta), delta / left.abs() * 100.0) };
     format!("{}{}{part}", sign(delta), words::number(delta))
 }
 
 fn steps(left: &BuildView, right: &BuildView) -> Vec<Step> {
     let find = |view: &BuildView, id: &StepId| view.nodes.iter().find(|node| node.id == *id).cloned();
-    let mut ids: Vec<&StepId> = right.nodes.iter().filter(|node| node.kind != NodeKind::Group).map(|node| &node.id).collect();
+    let mut ids: Vec<&StepId> =
+        right.nodes.iter().filter(|node| node.kind != NodeKind::Group).map(|node| &node.id).collect();
     let gone = left.nodes.iter().filter(|node| node.kind != NodeKind::Group && find(right, &node.id).is_none());
     ids.extend(gone.map(|node| &node.id));
     let row = |id: &StepId| {
         let (old, new) = (find(left, id), find(right, id));
         let took = |node: &Option<NodeView>| {
-            node.as_ref().and_then(|node| Some(i64::try_from(node.ended_at?.since(node.started_at?)).unwrap_or(i64::MAX)))
+            node.as_ref()
+                .and_then(|node| Some(i64::try_from(node.ended_at?.since(node.started_at?)).unwrap_or(i64::MAX)))
         };
         let (old_took, new_took) = (took(&old), took(&new));
         let delta = old_took.zip(new_took).map(|(old, new)| new - old).filter(|delta| delta.abs() >= NEWS_MS);
         let text = |took: Option<i64>| took.map(|took| words::duration(took.unsigned_abs())).unwrap_or_default();
-        let stands = |view: &BuildView, node: &Option<NodeView>| node.as_ref().map(|node| mark(picture::state(view, node))).unwrap_or_default();
+        let stands = |view: &BuildView, node: &Option<NodeView>| {
+            node.as_ref().map(|node| mark(picture::state(view, node))).unwrap_or_default()
+        };
         Step {
             name: new.as_ref().or(old.as_ref()).map(|node| node.name.clone()).unwrap_or_default(),
             left: stands(left, &old),
             right: stands(right, &new),
             left_took: text(old_took),
             right_took: text(new_took),
-            by: delta.map(|delta| format!("{}{}", if delta > 0 { "+" } else { "−" }, words::duration(delta.unsigned_abs()))).unwrap_or_default(),
+            by: delta
+                .map(|delta| format!("{}{}", if delta > 0 { "+" } else { "−" }, words::duration(delta.unsigned_abs())))
+                .unwrap_or_default(),
             slower: delta.is_some_and(|delta| delta > 0),
             log_url: match (&old, &new) {
                 (Some(old), Some(new)) if old.attempt > 0 && new.attempt > 0 => {
@@ -283,7 +300,8 @@ async fn logs(state: &AppState, left: &BuildView, right: &BuildView, step: &str)
 fn steady(line: &str) -> String {
     use std::sync::LazyLock;
     static MOVING: LazyLock<Option<regex::Regex>> = LazyLock::new(|| {
-        let times = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b";
+        let times =
+            r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b";
         let rest = r"\b\d+(?:\.\d+)? ?(?:ms|s|sec|seconds)\b|\b[0-9a-f]{32,}\b|/tmp/[\w./-]+";
         regex::Regex::new(&format!("{times}|{rest}")).ok()
     });

@@ -10,7 +10,7 @@ use haliotis_engine::{BuildFilter, NodeState};
 use haliotis_model::{BuildStatus, BuildSummary, Pipeline};
 use serde::Deserialize;
 
-use super::{Markup, favourites, Page, badge, mark, respond, time, took};
+use super::{Markup, Page, badge, favourites, mark, respond, time, took};
 use crate::access;
 use crate::edges::millis;
 use crate::error::Failed;
@@ -130,7 +130,11 @@ pub(super) struct Bar {
     pub(super) title: String,
 }
 
-pub(crate) async fn show(State(state): State<AppState>, headers: HeaderMap, Query(query): Query<HomeQuery>) -> Response {
+pub(crate) async fn show(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    Query(query): Query<HomeQuery>,
+) -> Response {
     respond(&state, home(&state, query, &favourites::of(&headers)).await)
 }
 
@@ -181,7 +185,8 @@ fn folders(rows: &[PipelineRow], shown: &str) -> Vec<Folder> {
             *below.entry(folder).or_default() += 1;
         }
     }
-    let url = |folder: &str| if folder.is_empty() { "/".to_owned() } else { format!("/?folder={}", words::part(folder)) };
+    let url =
+        |folder: &str| if folder.is_empty() { "/".to_owned() } else { format!("/?folder={}", words::part(folder)) };
     let mut all = Vec::new();
     if !shown.is_empty() || !below.is_empty() {
         all.push(Folder { name: "All".to_owned(), url: url(""), count: rows.len(), chosen: shown.is_empty() });
@@ -201,10 +206,13 @@ fn folders(rows: &[PipelineRow], shown: &str) -> Vec<Folder> {
 
 /// `typically 3 min; the last took 40 % longer`.
 fn trend(builds: &[BuildSummary]) -> String {
-    let good = |build: &&BuildSummary| build.result.is_some_and(|result| result == haliotis_model::BuildResult::Success);
+    let good =
+        |build: &&BuildSummary| build.result.is_some_and(|result| result == haliotis_model::BuildResult::Success);
     let took = |build: &BuildSummary| Some(build.ended_at?.since(build.created_at));
     let spans: Vec<u64> = builds.iter().filter(good).filter_map(took).collect();
-    let Some((last, before)) = spans.split_first().filter(|(_, before)| before.len() >= 2) else { return String::new() };
+    let Some((last, before)) = spans.split_first().filter(|(_, before)| before.len() >= 2) else {
+        return String::new();
+    };
     let mut sorted = before.to_vec();
     sorted.sort_unstable();
     let typical = sorted[sorted.len() / 2].max(1);

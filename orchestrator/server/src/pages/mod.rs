@@ -73,6 +73,7 @@ pub(crate) fn routes() -> Routes {
         .get("/system/queue", lists, admin::queue)
         .get("/system/audit", Need::system(Administer), admin::audit)
         .get("/system/deliveries", Need::system(Administer), admin::deliveries)
+        .post("/system/deliveries/again", Need::system(Administer), admin::redeliver)
         .get("/system/storage", Need::system(Administer), admin::storage)
         .get("/system/credentials", Need::system(Administer), admin::credentials)
         .post("/system/credentials", Need::system(Administer), admin::put_credential)

@@ -81,7 +81,11 @@ async fn users_page(state: &AppState, told: Option<(String, String)>) -> Result<
     Ok(UsersPage {
         page: Page::new(state, "system", "Users and roles"),
         users: directory.users.values().map(row).collect(),
-        groups: directory.groups.values().map(|group| (group.name.to_string(), names(group.members.iter().cloned()))).collect(),
+        groups: directory
+            .groups
+            .values()
+            .map(|group| (group.name.to_string(), names(group.members.iter().cloned())))
+            .collect(),
         grants: directory.grants.iter().map(grant).collect(),
         roles: roles(),
         told,

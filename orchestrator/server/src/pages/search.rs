@@ -66,7 +66,11 @@ async fn search_page(state: &AppState, id: BuildId, query: SearchQuery) -> Resul
     let found = find::find(state.logs.as_ref(), &key, word).await?;
     let took = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     Ok(SearchPage {
-        page: Page::new(state, "pipelines", format!("“{word}” in {} · {} #{}", node.name, view.build.pipeline, view.build.number)),
+        page: Page::new(
+            state,
+            "pipelines",
+            format!("“{word}” in {} · {} #{}", node.name, view.build.pipeline, view.build.number),
+        ),
         pipeline_url: words::pipeline_url(&view.build.pipeline),
         pipeline: view.build.pipeline.clone(),
         number: view.build.number,

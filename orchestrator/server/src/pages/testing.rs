@@ -54,7 +54,7 @@ struct Failing {
     since: String,
     since_url: String,
     diff_url: String,
-    flaky: usize,
+    flaky: bool,
 }
 
 struct Group {
@@ -113,7 +113,9 @@ fn failing_row(id: BuildId, case: &Case, past: Option<&Past>) -> Failing {
     let since = past.and_then(|past| past.since);
     let passed = past.and_then(|past| past.passed_in);
     let text = match (since, passed) {
-        (Some((first, number)), Some((_, before))) if first == id => format!("Fails since this build #{number}; it passed in #{before}"),
+        (Some((first, number)), Some((_, before))) if first == id => {
+            format!("New in this build #{number}; it passed in #{before}")
+        }
         (Some((_, number)), Some((_, before))) => format!("Fails since #{number}; it passed in #{before}"),
         (Some((first, _)), None) if first == id => "Fails in this build; no build before it ran it".to_owned(),
         (Some((_, number)), None) => format!("Fails since #{number} at least; no earlier result is kept"),
@@ -121,16 +123,23 @@ fn failing_row(id: BuildId, case: &Case, past: Option<&Past>) -> Failing {
     };
     Failing {
         name: case.name.clone(),
-        place: [case.suite.as_str(), case.class.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "),
+        place: [case.suite.as_str(), case.class.as_str()]
+            .into_iter()
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · "),
         message: case.message.clone(),
         details: case.details.clone(),
         since: text,
-        since_url: since.filter(|(first, _)| *first != id).map(|(first, _)| words::build_url(first)).unwrap_or_default(),
+        since_url: since
+            .filter(|(first, _)| *first != id)
+            .map(|(first, _)| words::build_url(first))
+            .unwrap_or_default(),
         diff_url: since
             .zip(passed)
             .map(|((bad, _), (good, _))| format!("{}/diff?with={good}", words::build_url(bad)))
             .unwrap_or_default(),
-        flaky: past.map_or(0, |past| past.changes).max(FLAKY - 1) + 1 - FLAKY,
+        flaky: past.is_some_and(|past| past.changes >= FLAKY),
     }
 }
 
@@ -143,7 +152,11 @@ fn groups(cases: &[Case]) -> (Vec<Group>, usize) {
             "skipped" => ("skipped", "Skipped"),
             _ => ("success", "Passed"),
         };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a duration for people, at least 0")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a duration for people, at least 0"
+        )]
         let took = words::duration((case.seconds.max(0.0) * 1000.0) as u64);
         let row = Row { name: case.name.clone(), state, word, took };
         match groups.iter_mut().find(|group| group.name == *name) {
@@ -153,8 +166,7 @@ fn groups(cases: &[Case]) -> (Vec<Group>, usize) {
     }
     for group in &mut groups {
         let count = |state: &str| group.cases.iter().filter(|case| case.state == state).count() as u64;
-        let counts =
-            Counts { total: group.cases.len() as u64, failed: count("failure"), skipped: count("skipped") };
+        let counts = Counts { total: group.cases.len() as u64, failed: count("failure"), skipped: count("skipped") };
         group.words = counts.words();
         group.open = counts.failed > 0;
     }
@@ -167,7 +179,8 @@ fn bars(trend: &[(BuildId, u32, Counts)], now: BuildId) -> Vec<Bar> {
     let bar = |(at, (id, number, counts)): (usize, &(BuildId, u32, Counts))| {
         let height = |count: u64| if count == 0 { 0.0 } else { (count as f64 / most * HEIGHT).max(3.0) };
         let (passed, skipped, failed) = (height(counts.passed()), height(counts.skipped), height(counts.failed));
-        let from_floor = |below: f64, own: f64| (crate::graph::round(HEIGHT + 4.0 - below - own), crate::graph::round(own));
+        let from_floor =
+            |below: f64, own: f64| (crate::graph::round(HEIGHT + 4.0 - below - own), crate::graph::round(own));
         Bar {
             x: at * 30 + 8,
             number: *number,

@@ -138,7 +138,11 @@ async fn lineage(state: &AppState, package: &ModelPackage) -> Vec<Link> {
     if !crate::access::current().sees(&view.build.pipeline) {
         return links;
     }
-    for node in view.nodes.iter().rev().filter(|node| node.uses.starts_with("sagemaker.") && node.attempt > 0) {
+    // What registered it is the version itself.
+    let job = |node: &&haliotis_engine::NodeView| {
+        node.uses.starts_with("sagemaker.") && node.uses != "sagemaker.register-model" && node.attempt > 0
+    };
+    for node in view.nodes.iter().rev().filter(job) {
         let job = ["job", "job-name", "name", "arn"].iter().find_map(|name| node.outputs.get(*name)?.as_str());
         let name = job.map_or_else(|| node.name.clone(), |job| words::short_arn(job).to_owned());
         links.push(link("Job", name, words::step_url(id, &node.id), node.uses.clone()));
@@ -148,7 +152,12 @@ async fn lineage(state: &AppState, package: &ModelPackage) -> Vec<Link> {
             let lower = name.to_lowercase();
             if DIGESTS.iter().any(|part| lower.contains(part)) {
                 let shown = shown::brief(name, value);
-                links.push(link("Data", shown.pieces.concat(), words::step_url(id, &node.id), format!("{name} of {}", node.name)));
+                links.push(link(
+                    "Data",
+                    shown.pieces.concat(),
+                    words::step_url(id, &node.id),
+                    format!("{name} of {}", node.name),
+                ));
             }
         }
     }
