@@ -64,6 +64,15 @@ fn every_page_holds_in_chromium() {
     let done = Done::from(done);
     assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
     assert!(done.json()["shots"].as_i64().unwrap() >= 40, "{}", done.stdout);
+    // The same in a terminal: what goes on, and a build to where it waits.
+    house.run(&["top", "--once", "--server", &url]).expect(0).says(&[
+        "Waits for a person (1)",
+        "ask #1",
+        "bad #1",
+        "slots",
+    ]);
+    house.run(&["watch", "ask", "--until-input", "--server", &url]).expect(0).says(&["approve", "waiting"]);
+    house.run(&["watch", "bad#1", "--exit-status", "--server", &url]).expect(1).says(&["failure"]);
     // The question is answered from the command line, and the build goes on.
     house.run(&["approve", "ask#1", "--reason", "looks right", "--server", &url]).expect(0).says(&["approved by mia"]);
     server.stop();

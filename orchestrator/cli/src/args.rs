@@ -79,6 +79,10 @@ pub enum Verb {
     Builds(commands::builds::Builds),
     /// Print a build's logs
     Logs(commands::logs::Logs),
+    /// Follow a build of a server as a tree
+    Watch(commands::watch_build::WatchBuild),
+    /// What a server does now: slots, builds, questions
+    Top(commands::top::Top),
     /// Answer a waiting approval
     Approve(commands::approve::Approve),
     /// Stop a build

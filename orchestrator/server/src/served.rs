@@ -62,7 +62,7 @@ pub(crate) fn at(ledger: &[Deployment], moment: Millis) -> Vec<&Deployment> {
         let same = |other: &&Deployment| {
             other.environment == one.environment && group_of(&other.model) == group_of(&one.model)
         };
-        if !seen.iter().any(|other| same(other)) {
+        if !seen.iter().any(same) {
             seen.push(one);
         }
     }
@@ -116,8 +116,8 @@ pub(crate) fn deployments(view: &BuildView) -> Vec<Deployment> {
         let at = node.ended_at?;
         let environment = node.environment.clone()?;
         let put_back = node.with.get("parameters").and_then(in_value).map(str::to_owned);
-        let asked = view.inputs.iter().filter_map(|input| Some((input.closed_at?, input.answer.as_ref()?)));
-        let passed = asked.filter(|(closed, answer)| *closed <= at && answer.decision == Decision::Approved).last();
+        let mut asked = view.inputs.iter().filter_map(|input| Some((input.closed_at?, input.answer.as_ref()?)));
+        let passed = asked.rfind(|(closed, answer)| *closed <= at && answer.decision == Decision::Approved);
         // A question counts for what comes after it: an environment deployed before it was asked needed none.
         let passed = passed.filter(|(closed, _)| node.queued_at.is_some_and(|queued| *closed <= queued));
         Some(Deployment {

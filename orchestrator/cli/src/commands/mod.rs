@@ -21,14 +21,17 @@ pub mod plan;
 pub mod replay;
 pub mod run;
 pub mod schema;
+pub mod screen;
 pub mod seed;
 pub mod serve;
 pub mod steps;
 pub mod supervise;
 pub mod text;
 pub mod token;
+pub mod top;
 pub mod user;
 pub mod watch;
+pub mod watch_build;
 
 use std::process::ExitCode;
 
@@ -119,6 +122,8 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Credential(args) => credential::run(args, ctx).await,
         Verb::Builds(args) => builds::run(args, ctx).await,
         Verb::Logs(args) => logs::run(args, ctx).await,
+        Verb::Watch(args) => watch_build::run(args, ctx).await,
+        Verb::Top(args) => top::run(args, ctx).await,
         Verb::Approve(args) => approve::run(args, ctx).await,
         Verb::Abort(args) => abort::run(args, ctx).await,
         Verb::Model(args) => model::run(args, ctx).await,
