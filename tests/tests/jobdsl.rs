@@ -1,7 +1,11 @@
 //! `haliotis jobdsl apply` against a running server: what a seed script generates is there, by Jenkins' own API, and a
-//! second run changes nothing; `haliotis lint` knows such scripts.
+//! second run changes nothing; `haliotis lint` knows such scripts. A freestyle job with "Process Job DSLs" does the same on
+//! the server, and jobs keep as many builds as their `logRotator` says.
 
-use haliotis_tests::House;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use haliotis_tests::{Done, House, Value, python};
 
 const SEED: &str = r#"
 import javaposse.jobdsl.dsl.DslException
@@ -117,4 +121,82 @@ fn what_is_wrong_is_said_and_nothing_is_changed() {
     let problem = &verdicts[1]["problems"][0];
     assert_eq!((&problem["line"], &problem["column"]), (&2.into(), &5.into()), "{verdicts}");
     assert_eq!(problem["message"], "`pipelineJob` has no method `definitions`");
+}
+
+/// Sends a request as a client of Jenkins does, and prints the answer.
+const SEND: &str = "
+import sys, urllib.request as r
+body = sys.argv[3].encode() if len(sys.argv) > 3 else None
+print(r.urlopen(r.Request(sys.argv[2], data=body, method=sys.argv[1], headers={'Content-Type': 'text/xml'})).read().decode())
+";
+
+/// A request, and its answer's text.
+#[track_caller]
+fn ask(method: &str, url: &str, xml: Option<&str>) -> String {
+    let mut command = Command::new(python());
+    command.args(["-c", SEND, method, url]).args(xml);
+    Done::from(command.output().expect("python runs")).expect(0).stdout
+}
+
+/// Asks until the answer pleases; an address that is not there yet is asked again.
+#[track_caller]
+fn until(what: &str, url: &str, good: impl Fn(&Value) -> bool) -> Value {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let mut command = Command::new(python());
+        let output = command.args(["-c", SEND, "GET", url]).output().expect("python runs");
+        let seen = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
+        if good(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < limit, "{what} did not happen: {seen}");
+    }
+}
+
+const SHORT: &str = r#"
+folder('team')
+pipelineJob('team/short') {
+    logRotator(-1, 2)
+    parameters { stringParam('WHO', 'nobody') }
+    definition { cps {
+        script("node { writeFile file: 'a.txt', text: 'a'; archiveArtifacts 'a.txt' }")
+        sandbox()
+    } }
+}
+queue('team/short')
+println "made by ${JOB_NAME}"
+"#;
+
+#[test]
+fn a_freestyle_seed_job_makes_jobs_which_keep_as_many_builds_as_they_say() {
+    let house = House::new();
+    let (server, url) = house.serve();
+    let config = format!(
+        "<project><builders><javaposse.jobdsl.plugin.ExecuteDslScripts><usingScriptText>true</usingScriptText>\
+         <scriptText>{SHORT}</scriptText></javaposse.jobdsl.plugin.ExecuteDslScripts></builders></project>"
+    );
+    ask("POST", &format!("{url}/createItem?name=seed"), Some(&config));
+    ask("POST", &format!("{url}/job/seed/build"), None);
+    until("the seed build", &format!("{url}/job/seed/1/api/json"), |build| build["result"] == "SUCCESS");
+    let console = ask("GET", &format!("{url}/job/seed/1/consoleText"), None);
+    for line in ["Processing DSL script", "GeneratedJob{name='team/short'}", "made by seed"] {
+        assert!(console.contains(line), "no {line} in {console}");
+    }
+    // The script queued the first build; three more, and two are left, with their artifacts.
+    let job = format!("{url}/job/team/job/short");
+    for number in 1..=4 {
+        if number > 1 {
+            ask("POST", &format!("{job}/buildWithParameters?WHO=ada"), None);
+        }
+        until("the build", &format!("{job}/{number}/api/json"), |build| build["result"] == "SUCCESS");
+    }
+    let numbers = |seen: &Value| -> Vec<i64> {
+        seen["builds"].as_array().into_iter().flatten().filter_map(|build| build["number"].as_i64()).collect()
+    };
+    until("discarding", &format!("{job}/api/json?tree=builds[number]"), |seen| numbers(seen) == [4, 3]);
+    let kept = until("the artifacts", &format!("{job}/4/api/json?tree=artifacts[fileName]"), |_| true);
+    assert_eq!(kept["artifacts"][0]["fileName"], "a.txt", "{kept}");
+    let folders = std::fs::read_dir(house.data().join("artifacts")).expect("artifacts").count();
+    assert_eq!(folders, 2, "what was discarded is no longer on the disk");
+    server.stop();
 }

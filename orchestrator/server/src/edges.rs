@@ -50,6 +50,8 @@ pub struct LogChunk {
 pub trait Logs: Send + Sync {
     /// At most `limit` bytes from `offset`. A step that printed nothing yet has an empty log, not an error.
     async fn read(&self, key: &StepKey, offset: u64, limit: usize) -> Result<LogChunk, EdgeError>;
+    /// Removes all of a build that has ended; what is not there is removed already.
+    async fn remove(&self, build: BuildId) -> Result<(), EdgeError>;
 }
 
 /// A file that a build kept.
@@ -78,6 +80,8 @@ pub trait Artifacts: Send + Sync {
     async fn list(&self, build: BuildId) -> Result<Vec<ArtifactInfo>, EdgeError>;
     /// One of them. The implementation resolves `path` among the listed ones and never outside.
     async fn open(&self, build: BuildId, path: &str) -> Result<ArtifactBody, EdgeError>;
+    /// Removes all of a build that has ended; what is not there is removed already.
+    async fn remove(&self, build: BuildId) -> Result<(), EdgeError>;
 }
 
 /// A model package group.

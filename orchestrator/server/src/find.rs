@@ -131,6 +131,10 @@ mod tests {
             let to = (from + limit.min(self.1)).min(self.0.len());
             Ok(LogChunk { bytes: self.0[from..to].to_vec(), total: self.0.len() as u64 })
         }
+
+        async fn remove(&self, _: BuildId) -> Result<(), EdgeError> {
+            Ok(())
+        }
     }
 
     fn key() -> StepKey {

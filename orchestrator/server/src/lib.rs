@@ -86,6 +86,7 @@ pub async fn serve_within(
     let (stop, stopped) = (state.stopping(), state.stopping());
     // What waits for a time in Jenkins' queue goes on waiting.
     tokio::spawn(jenkins::resume(state.clone()));
+    tokio::spawn(jenkins::rotate(state.clone()));
     tokio::spawn(async move {
         shutdown.await;
         stopping.stop();

@@ -207,7 +207,7 @@ fn cut(bytes: &[u8], line: u64, count: u64, grows: bool) -> (Vec<Line>, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edges::LogChunk;
+    use crate::edges::{EdgeError, LogChunk};
     use haliotis_model::{BuildId, StepId};
 
     struct Text(Vec<u8>);
@@ -218,6 +218,10 @@ mod tests {
             let from = usize::try_from(offset).unwrap().min(self.0.len());
             let to = (from + limit.min(1000)).min(self.0.len());
             Ok(LogChunk { bytes: self.0[from..to].to_vec(), total: self.0.len() as u64 })
+        }
+
+        async fn remove(&self, _: BuildId) -> Result<(), EdgeError> {
+            Ok(())
         }
     }
 

@@ -44,6 +44,10 @@ impl Logs for StepLogs {
         let read = self.0.logs.read(key, offset, limit as u64).await.map_err(unavailable)?;
         Ok(LogChunk { bytes: read.bytes, total: read.total })
     }
+
+    async fn remove(&self, build: BuildId) -> Result<(), EdgeError> {
+        self.0.logs.remove(build).await.map_err(unavailable)
+    }
 }
 
 struct KeptFiles(Arc<App>);
@@ -77,6 +81,13 @@ impl Artifacts for KeptFiles {
         }
         let reader = tokio::fs::File::open(&file).await.map_err(unavailable)?;
         Ok(ArtifactBody { size: meta.len(), reader: Box::pin(reader) })
+    }
+
+    async fn remove(&self, build: BuildId) -> Result<(), EdgeError> {
+        match tokio::fs::remove_dir_all(self.root(build)).await {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(unavailable(error)),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -14,7 +14,7 @@
 //! approved and no build comes; told again, the story calls the job's address itself, as the function would have.
 
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use haliotis_engine::BuildFilter;
@@ -42,6 +42,8 @@ pub(super) const CAST: Cast = Cast {
 const CREDENTIAL: &str = "aws-of-the-demo";
 /// Where the address is kept that the approval trigger calls.
 const TRIGGER_FILE: &str = "jenkins-trigger";
+/// The variable that names another home for the steps.
+const HOME_VARIABLE: &str = "HALIOTIS_JENKINS_HOME";
 /// An event that has not made its build by then was lost.
 const EVENT_LIMIT: Duration = Duration::from_secs(30);
 /// Between two looks for that build.
@@ -51,14 +53,20 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// the data folder, and the person's cache of downloads all the same.
 pub(super) fn vars(dir: &Path) -> Vars {
     let mut vars = Vars::new();
-    let home = std::env::var_os("HOME").map(std::path::PathBuf::from).unwrap_or_default();
+    let home = std::env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
     if std::env::var_os("PIP_CACHE_DIR").is_none() {
         vars.insert("PIP_CACHE_DIR".to_owned(), home.join(".cache/pip").display().to_string());
     }
-    vars.insert("HOME".to_owned(), dir.join("home").display().to_string());
+    vars.insert("HOME".to_owned(), home_of_steps(dir).display().to_string());
     vars.insert("PIP_DISABLE_PIP_VERSION_CHECK".to_owned(), "1".to_owned());
     vars.insert("PIPELINE_POLL_SECONDS".to_owned(), "1".to_owned());
     vars
+}
+
+/// [`HOME_VARIABLE`], for who tells the story in several data folders and does not want to install the SDK in each.
+fn home_of_steps(dir: &Path) -> PathBuf {
+    let given = std::env::var_os(HOME_VARIABLE).filter(|given| !given.is_empty()).map(PathBuf::from);
+    given.unwrap_or_else(|| dir.join("home"))
 }
 
 impl Story<'_> {
@@ -89,7 +97,7 @@ impl Story<'_> {
     }
 
     async fn seed_jobs(&self, client: &Client) -> Outcome {
-        std::fs::create_dir_all(self.app.options.dir.join("home"))?;
+        std::fs::create_dir_all(home_of_steps(&self.app.options.dir))?;
         self.store_keys().await?;
         // The deploy job first: it must hear of the approval however soon that comes.
         for (repo, job) in [(CAST.deploy_repo, CAST.deploy), (CAST.build_repo, CAST.build)] {

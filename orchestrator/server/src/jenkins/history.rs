@@ -19,7 +19,7 @@ const LOOK_BACK: usize = 5_000;
 /// What is kept beside a job's builds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Notes {
-    /// Builds up to this number are of a removed job of the same name: not shown.
+    /// Builds up to this number are discarded, or of a removed job of the same name: not shown.
     #[serde(default)]
     floor: u32,
     #[serde(default)]
@@ -50,6 +50,9 @@ pub(crate) struct Note {
     /// Not shown any more; its journal stays.
     #[serde(default)]
     pub(crate) deleted: bool,
+    /// Its artifacts were discarded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) bare: bool,
     /// The queue item it was, where that has a number of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) queue: Option<i64>,
@@ -80,7 +83,9 @@ impl History {
             let filter =
                 BuildFilter { pipeline: Some(job.to_owned()), before: self.oldest, limit, ..BuildFilter::default() };
             let page = state.catalog.builds(&filter).await?;
-            self.whole = page.len() < limit as usize;
+            // Numbers rise with time, so below the floor there is nothing to show.
+            let below = page.last().is_some_and(|build| build.number <= self.notes.floor);
+            self.whole = below || page.len() < limit as usize;
             self.oldest = page.last().map(|build| build.id).or(self.oldest);
             let notes = &self.notes;
             self.builds.extend(page.into_iter().filter(|build| notes.shows(build.number)));
@@ -154,6 +159,17 @@ pub(crate) async fn note_alone(
 async fn keep(state: &AppState, job: &str, notes: &Notes) -> Result<(), Failed> {
     let text = serde_json::to_string(notes).unwrap_or_default();
     Ok(state.catalog.put_document(NOTES, job, &text).await?)
+}
+
+/// What is discarded from the oldest on needs no notes: one number says it.
+pub(crate) async fn raise_floor(state: &AppState, job: &str) -> Result<(), Failed> {
+    let _alone = state.own.jenkins.changes.lock().await;
+    let mut all = notes(state, job).await?;
+    while all.builds.get(&(all.floor + 1)).is_some_and(|note| note.deleted) {
+        all.floor += 1;
+        all.builds.remove(&all.floor);
+    }
+    keep(state, job, &all).await
 }
 
 /// A job was removed: its builds are not shown, should a job of its name come again.

@@ -36,6 +36,7 @@ mod process;
 mod queue;
 mod render;
 mod report;
+mod rotate;
 mod trigger;
 mod views;
 mod want;
@@ -54,6 +55,7 @@ use crate::state::AppState;
 
 pub(crate) use kept::Kept;
 pub(crate) use queue::resume;
+pub(crate) use rotate::run as rotate;
 
 use call::Call;
 use operations::{Ask, BUILD, ITEM, Operation, SERVER, Scope, Verb};

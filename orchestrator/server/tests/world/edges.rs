@@ -36,6 +36,11 @@ impl Logs for FakeLogs {
         let to = from.saturating_add(limit).min(bytes.len());
         Ok(LogChunk { bytes: bytes[from..to].to_vec(), total: bytes.len() as u64 })
     }
+
+    async fn remove(&self, build: BuildId) -> Result<(), EdgeError> {
+        self.0.lock().unwrap().retain(|key, _| key.build != build);
+        Ok(())
+    }
 }
 
 /// Runs steps by waiting: `with.seconds`, `with.result`, `with.message`, `with.log`, `with.outputs`.
@@ -107,6 +112,11 @@ impl Artifacts for FakeArtifacts {
         let found = all.get(&(build, path.to_owned())).cloned();
         let bytes = found.ok_or_else(|| EdgeError::NotFound(format!("build {build} kept no {path:?}")))?;
         Ok(ArtifactBody { size: bytes.len() as u64, reader: Box::pin(std::io::Cursor::new(bytes)) })
+    }
+
+    async fn remove(&self, build: BuildId) -> Result<(), EdgeError> {
+        self.0.lock().unwrap().retain(|(of, _), _| *of != build);
+        Ok(())
     }
 }
 

@@ -13,7 +13,7 @@ pub(super) fn properties(
     notes: &mut Notes,
 ) -> Result<Vec<Element>, String> {
     let mut found = Vec::new();
-    found.extend(discarder(nodes, notes));
+    found.extend(discarder(nodes));
     for node in inside(nodes, "properties") {
         match node.name.as_str() {
             "disableConcurrentBuilds" => {
@@ -66,7 +66,7 @@ pub(super) fn properties(
 }
 
 /// `logRotator(days, number, artifactDays, artifactNumber)`, its block, or `properties { buildDiscarder { … } }`.
-fn discarder(nodes: &[Node], notes: &mut Notes) -> Option<Element> {
+fn discarder(nodes: &[Node]) -> Option<Element> {
     const PARTS: [&str; 4] = ["daysToKeep", "numToKeep", "artifactDaysToKeep", "artifactNumToKeep"];
     let in_property = inside(nodes, "properties")
         .filter(|node| node.name == "buildDiscarder")
@@ -83,7 +83,6 @@ fn discarder(nodes: &[Node], notes: &mut Notes) -> Option<Element> {
         let child = node.child(part).or_else(|| node.child(&format!("{part}Str"))).and_then(|child| child.text(0));
         rotator = rotator.leaf(part, child.or(named).filter(|value| !value.is_empty()).unwrap_or_else(|| "-1".into()));
     }
-    notes.0.push("logRotator: builds are kept; the server has one rule for all pipelines".to_owned());
     Some(Element::new("jenkins.model.BuildDiscarderProperty").with(rotator))
 }
 
