@@ -55,7 +55,8 @@ impl Served {
     pub async fn wished(&self) -> Ending {
         loop {
             let asked = self.asked.notified();
-            if let Some(ending) = *self.wish.lock().unwrap_or_else(PoisonError::into_inner) {
+            let wish = *self.wish.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(ending) = wish {
                 tokio::time::sleep(ANSWER_FIRST).await;
                 return ending;
             }
