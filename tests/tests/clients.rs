@@ -67,3 +67,59 @@ fn npm_jenkins() {
 fn jenkins_job_builder() {
     table("job_builder.py");
 }
+
+/// The secret of the webhooks in these tests.
+const SECRET: &str = "a secret of these tests";
+
+/// Runs a script of ours with `requests` against a server whose GitHub webhooks are signed.
+#[track_caller]
+fn signed(script: &str, more: &[PathBuf]) {
+    let installed = clients();
+    let house = House::new();
+    let mut secret = house.command(&["hook", "secret", "github"]);
+    let mut secret = secret.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it runs");
+    std::io::Write::write_all(&mut secret.stdin.take().expect("a pipe"), SECRET.as_bytes()).expect("it reads");
+    assert!(secret.wait().expect("it ends").success());
+    let (server, url) = house.serve();
+    let mut python = Command::new(installed.join("venv/bin/python"));
+    python.arg(root().join("tests/clients").join(script)).arg(&url).args(more).arg(SECRET);
+    let answer = python.current_dir(house.dir.path()).env("PYTHONDONTWRITEBYTECODE", "1").output().expect("it runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&answer.stdout), String::from_utf8_lossy(&answer.stderr));
+    server.stop();
+    assert!(answer.status.success(), "{script}:\n{stdout}\n{stderr}");
+    assert!(stdout.contains("rows passed"), "{script} ended early:\n{stdout}\n{stderr}");
+}
+
+#[test]
+fn multibranch_projects() {
+    signed("branches.py", &[]);
+}
+
+#[test]
+fn githubs_own_examples_of_webhooks() {
+    let examples = clients().join("npm/node_modules/@octokit/webhooks-examples");
+    assert!(examples.exists(), "{} is not there; run tests/run once", examples.display());
+    signed("deliveries.py", &[examples]);
+}
+
+#[test]
+fn the_shim_for_jenkins() {
+    let house = House::new();
+    let (server, url) = house.serve();
+    let mut python = Command::new(clients().join("venv/bin/python"));
+    python.arg(root().join("tests/clients/shim.py")).arg(&url).arg(root().join("plugins/jenkins-shim"));
+    let answer = python.current_dir(house.dir.path()).env("PYTHONDONTWRITEBYTECODE", "1").output().expect("it runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&answer.stdout), String::from_utf8_lossy(&answer.stderr));
+    server.stop();
+    assert!(answer.status.success() && stdout.contains("rows passed"), "{stdout}\n{stderr}");
+}
+
+#[test]
+fn git_hosts_are_told_how_builds_stand() {
+    table("statuses.py");
+}
+
+#[test]
+fn a_server_is_quiet_restarts_and_ends_when_asked() {
+    table("restart.py");
+}

@@ -106,6 +106,36 @@ pub const HEADS: &str = "branch-head";
 /// Documents: an open pull request, by project and number.
 pub const CHANGES: &str = "branch-change";
 
+/// Documents: git hosts that are told how builds stand, by host, as in `github.com` or `git.example:8443`.
+pub const GIT_HOSTS: &str = "git-host";
+
+/// Whose API a git host speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GitHostKind {
+    /// GitHub, GitHub Enterprise.
+    Github,
+    /// GitLab.
+    Gitlab,
+    /// Gitea, Forgejo.
+    Gitea,
+    /// bitbucket.org.
+    Bitbucket,
+    /// Bitbucket Data Center.
+    BitbucketDc,
+}
+
+/// A git host that is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitHost {
+    /// Whose API it speaks.
+    pub kind: GitHostKind,
+    /// Its base address.
+    pub api: String,
+    /// Credential id of the token.
+    pub credential: String,
+}
+
 impl BranchProject {
     /// Whether a branch's, tag's or pull request's name counts.
     pub fn takes(&self, name: &str) -> bool {

@@ -204,3 +204,44 @@ async fn secrets_go_in_and_never_come_out() {
     let bomb = "<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><a>&x;</a>";
     assert_eq!(post(&app, "/createItem?name=bomb", "text/xml", bomb).await.status, 400);
 }
+
+#[tokio::test]
+async fn a_generic_webhook_starts_what_its_token_names() {
+    let world = World::new().await;
+    let app = router(world.state.clone());
+    let job = |token: &str| {
+        let trigger = "<properties><hudson.model.ParametersDefinitionProperty><parameterDefinitions>\
+            <hudson.model.StringParameterDefinition><name>ref</name><defaultValue>none</defaultValue></hudson.model.StringParameterDefinition>\
+            </parameterDefinitions></hudson.model.ParametersDefinitionProperty></properties><triggers>\
+            <org.jenkinsci.plugins.gwt.GenericTrigger><genericVariables><org.jenkinsci.plugins.gwt.GenericVariable>\
+            <expressionType>JSONPath</expressionType><key>ref</key><value>$.ref</value><regexpFilter>^refs/heads/</regexpFilter></org.jenkinsci.plugins.gwt.GenericVariable></genericVariables>\
+            <regexpFilterText>$ref</regexpFilterText><regexpFilterExpression>^(main|dev)$</regexpFilterExpression>\
+            <token>TOKEN</token><causeString>pushed $ref</causeString></org.jenkinsci.plugins.gwt.GenericTrigger></triggers><definition";
+        TOKEN.replace("<definition", trigger).replace("TOKEN", token)
+    };
+    assert_eq!(post(&app, "/createItem?name=one", "text/xml", &job("first")).await.status, 200);
+    assert_eq!(post(&app, "/createItem?name=two", "text/xml", &job("second")).await.status, 200);
+    let invoke = "/generic-webhook-trigger/invoke";
+    let body = r#"{"ref": "refs/heads/main"}"#;
+    let started = post(&app, &format!("{invoke}?token=first"), "application/json", body).await;
+    assert_eq!(started.status, 200, "{}", started.text());
+    let told = started.json();
+    assert_eq!((&told["jobs"]["one"]["triggered"], &told["jobs"]["two"]), (&json!(true), &json!(null)), "{told}");
+    let id = told["jobs"]["one"]["id"].as_i64().unwrap();
+    ended(&world, id).await;
+    let build = get(&app, "/job/one/1/api/json?tree=actions[parameters[name,value],causes[note]]").await.json();
+    assert!(
+        build.to_string().contains(r#"{"name":"ref","value":"main"}"#) || build.to_string().contains("\"main\""),
+        "{build}"
+    );
+    let other = post(&app, &format!("{invoke}?token=first"), "application/json", r#"{"ref": "refs/heads/x"}"#).await;
+    assert_eq!(other.json()["jobs"]["one"]["triggered"], false, "the filter");
+    let dry = post(&app, &format!("{invoke}?token=second&gwt-dry-run"), "application/json", body).await.json();
+    assert_eq!(
+        (&dry["jobs"]["two"]["triggered"], &dry["jobs"]["two"]["resolvedVariables"]["ref"]),
+        (&json!(false), &json!("main"))
+    );
+    assert_eq!(post(&app, &format!("{invoke}?token=wrong"), "application/json", body).await.status, 404);
+    assert_eq!(post(&app, invoke, "application/json", body).await.status, 404, "a token is asked for");
+    assert_eq!(get(&app, "/job/two/api/json?tree=nextBuildNumber").await.json()["nextBuildNumber"], 1);
+}

@@ -104,7 +104,11 @@ impl App {
             once: Some(request.once.clone()).filter(|once| !once.is_empty()),
             program_version: version,
         };
-        Ok(self.engine.create(build).await?)
+        let created = self.engine.create(build).await?;
+        if !created.existing {
+            self.nudges.build_begun(created.id);
+        }
+        Ok(created)
     }
 
     /// What the pipeline stands for, where it is one of a multibranch project.

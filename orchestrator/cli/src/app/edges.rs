@@ -290,6 +290,7 @@ impl Actions for Doer {
     async fn poll(&self) {
         self.0.nudges.poll.notify_one();
         self.0.nudges.branches.notify_one();
+        self.0.nudges.hooks.notify_one();
     }
 
     async fn put_pipeline(&self, pipeline: Pipeline, by: &str) -> Result<Pipeline, EdgeError> {

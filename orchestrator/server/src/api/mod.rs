@@ -1,6 +1,7 @@
 //! The JSON API under `/api/v1`, and the OpenAPI document made from the same routes.
 
 mod builds;
+mod git_hosts;
 mod hooks;
 mod logs;
 mod models;
@@ -72,6 +73,11 @@ pub(crate) fn routes() -> Routes {
         .documented(lists, routes!(system::steps))
         .documented(Need::system(Administer), routes!(system::audit))
         .documented(Need::system(Administer), routes!(system::deliveries))
+        .documented(Need::system(Administer), routes!(system::delivery))
+        .documented(Need::system(Administer), routes!(system::redeliver))
+        .documented(Need::system(Administer), routes!(git_hosts::list))
+        .documented(Need::system(Administer), routes!(git_hosts::put))
+        .documented(Need::system(Administer), routes!(git_hosts::remove))
 }
 
 /// Routes that are no part of the API: the document, probes, webhooks.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 
 use axum::Json;
-use axum::extract::{Query, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use haliotis_engine::{AuditEntry, Delivery};
@@ -12,7 +12,8 @@ use haliotis_model::{BuildStatus, StepSchema};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::error::Failed;
+use crate::error::{ErrorBody, Failed};
+use crate::identity::Person;
 use crate::overview;
 use crate::state::AppState;
 
@@ -102,10 +103,21 @@ pub(crate) struct DeliveryRow {
     size: usize,
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct DeliveriesQuery {
+    /// At most so many, up to 1000.
+    limit: Option<u32>,
+}
+
 /// What git hosts told us; newest first.
-#[utoipa::path(get, path = "/api/v1/deliveries", tag = "system",
+#[utoipa::path(get, path = "/api/v1/deliveries", tag = "system", params(DeliveriesQuery),
     responses((status = 200, description = "Deliveries without their bodies", body = Vec<DeliveryRow>)))]
-pub(crate) async fn deliveries(State(state): State<AppState>) -> Result<Json<Vec<DeliveryRow>>, Failed> {
+pub(crate) async fn deliveries(
+    State(state): State<AppState>,
+    Query(query): Query<DeliveriesQuery>,
+) -> Result<Json<Vec<DeliveryRow>>, Failed> {
+    let limit = query.limit.unwrap_or(LIMIT).min(LIMIT_MAX);
     let row = |delivery: Delivery| DeliveryRow {
         size: delivery.payload.len(),
         id: delivery.id,
@@ -114,7 +126,43 @@ pub(crate) async fn deliveries(State(state): State<AppState>) -> Result<Json<Vec
         event: delivery.event,
         outcome: delivery.outcome,
     };
-    Ok(Json(state.catalog.deliveries(false, LIMIT).await?.into_iter().map(row).collect()))
+    Ok(Json(state.catalog.deliveries(false, limit).await?.into_iter().map(row).collect()))
+}
+
+/// A delivery with its body.
+#[utoipa::path(get, path = "/api/v1/deliveries/{id}", tag = "system",
+    params(("id" = String, Path, description = "The delivery's id, as `github:72d3162e`")),
+    responses((status = 200, description = "The delivery", body = Object),
+        (status = 404, description = "It is not among the newest", body = ErrorBody)))]
+pub(crate) async fn delivery(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Delivery>, Failed> {
+    find_delivery(&state, &id).await.map(Json)
+}
+
+/// Carries a delivery out again. What it asked for and is there already is not made twice.
+#[utoipa::path(post, path = "/api/v1/deliveries/{id}/redeliver", tag = "system",
+    params(("id" = String, Path, description = "The delivery's id")),
+    responses((status = 202, description = "It waits to be carried out"),
+        (status = 404, description = "It is not among the newest", body = ErrorBody)))]
+pub(crate) async fn redeliver(
+    State(state): State<AppState>,
+    Path(id): Path<String>,
+    person: Person,
+) -> Result<StatusCode, Failed> {
+    let by = person.named(None)?;
+    let found = find_delivery(&state, &id).await?;
+    super::audit(&state, &by, "delivery.again", &found.id, "").await?;
+    // One that nobody signed is believed no more than before: it only makes polling look.
+    if !found.outcome.starts_with("polled:") {
+        state.catalog.delivery_outcome(&found.id, "").await?;
+    }
+    state.actions.poll().await;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn find_delivery(state: &AppState, id: &str) -> Result<Delivery, Failed> {
+    let newest = state.catalog.deliveries(false, LIMIT_MAX).await?;
+    let found = newest.into_iter().find(|delivery| delivery.id == id);
+    found.ok_or_else(|| Failed::not_found(format!("there is no delivery {id:?} among the newest {LIMIT_MAX}")))
 }
 
 /// The process answers.

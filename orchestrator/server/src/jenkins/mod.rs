@@ -23,6 +23,7 @@ mod converter;
 mod create;
 mod credentials;
 mod freestyle;
+mod generic;
 mod history;
 mod hudson;
 mod inputs;
@@ -31,6 +32,7 @@ mod job;
 mod kept;
 mod operations;
 mod pages;
+mod path;
 mod plugins;
 mod process;
 mod queue;
@@ -100,7 +102,7 @@ const PREFIXES: [&str; 30] = [
 /// All routes of Jenkins' API.
 pub(crate) fn routes() -> Routes {
     let need = Need::by_path(asked);
-    let mut routes = Routes::new();
+    let mut routes = Routes::new().merge(generic::routes());
     for format in ["json", "xml", "python"] {
         routes = routes.any(&format!("/api/{format}"), need, serve);
     }

@@ -71,7 +71,7 @@ fn may_build(call: &Call, token: &str) -> Result<Permit, Failed> {
 }
 
 /// The same bytes, in a time that does not tell where they differ.
-fn equal(given: &[u8], token: &[u8]) -> bool {
+pub(crate) fn equal(given: &[u8], token: &[u8]) -> bool {
     let differs = given.iter().zip(token).fold(given.len() ^ token.len(), |sum, (a, b)| sum | usize::from(a ^ b));
     differs == 0
 }
@@ -142,7 +142,7 @@ pub(crate) fn values(json: &str, specs: &[ParameterSpec]) -> Result<Object, Fail
 }
 
 /// As Jenkins reads a value: whatever is not `true` is false; a choice must be one of its list.
-fn converted(spec: &ParameterSpec, value: &Value) -> Result<Value, Failed> {
+pub(crate) fn converted(spec: &ParameterSpec, value: &Value) -> Result<Value, Failed> {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     match spec.kind {
         ParameterKind::Boolean => Ok(Value::Bool(text.eq_ignore_ascii_case("true"))),

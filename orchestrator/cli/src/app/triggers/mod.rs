@@ -11,12 +11,14 @@ mod models;
 mod outbox;
 mod poll;
 mod servers;
+mod statuses;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use haliotis_engine::trigger::{TriggerEvent, requests};
+use haliotis_model::BuildId;
 use tokio::sync::Notify;
 
 use crate::app::App;
@@ -38,9 +40,18 @@ pub struct Nudges {
     /// Multibranch projects.
     pub branches: Notify,
     sooner: Mutex<BTreeSet<String>>,
+    /// Builds that were made and whose git hosts are told.
+    begun: Mutex<Vec<BuildId>>,
+    told: Notify,
 }
 
 impl Nudges {
+    /// A build was made.
+    pub fn build_begun(&self, build: BuildId) {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner).push(build);
+        self.told.notify_one();
+    }
+
     /// These multibranch projects are worth a look now.
     fn look_at_branches(&self, names: BTreeSet<String>) {
         if !names.is_empty() {
@@ -62,6 +73,7 @@ pub fn start(app: &Arc<App>) {
     tokio::spawn(outbox::run(Arc::clone(app)));
     tokio::spawn(hooks::run(Arc::clone(app)));
     tokio::spawn(branches::run(Arc::clone(app)));
+    tokio::spawn(statuses::run(Arc::clone(app)));
     if app.options.database.is_some() {
         tokio::spawn(servers::run(Arc::clone(app)));
     }

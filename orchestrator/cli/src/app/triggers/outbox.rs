@@ -1,4 +1,4 @@
-//! The outbox: what ended builds ask of the outside. Today: starting downstream pipelines.
+//! The outbox: what ended builds ask of the outside: starting downstream pipelines, and telling the git host.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,12 +34,14 @@ pub(super) async fn run(app: Arc<App>) {
     }
 }
 
-async fn drain(app: &App, row: &OutboxRow) {
+async fn drain(app: &Arc<App>, row: &OutboxRow) {
     let done = match event(row) {
         Some(event) => app.fire(&event).await.map_err(|error| error.to_string()),
         None => Ok(()),
     };
     let noted = match done {
+        // Telling a git host may take long, and is done beside.
+        Ok(()) if super::statuses::ended(app, row).await => return,
         Ok(()) => app.store_catalog().outbox_done(row.id).await,
         Err(error) => {
             let pause = (1000 << row.attempts.min(16)).min(SLOWEST_MS);
