@@ -21,7 +21,9 @@ use crate::view::BuildView;
 
 /// Messages handled in one go: bounds the size of one commit, not its count.
 const BATCH: usize = 16_384;
-/// How long the ends of short steps wait for each other while enough is granted ahead: a few share a commit then.
+/// How long the ends of short steps wait for each other while enough is granted ahead: a few share a commit then. The
+/// word that the last commit is done waits with them, or each end would get a commit of its own as soon as the disk is
+/// free.
 const GATHER: Duration = Duration::from_millis(2);
 /// First and longest pause between two tries of a failing store.
 const RETRY_FIRST: Duration = Duration::from_millis(50);
@@ -72,7 +74,7 @@ pub(crate) async fn run(mut core: Core, mut inbox: mpsc::UnboundedReceiver<Messa
     let mut messages = Vec::new();
     loop {
         receive(&mut inbox, &mut messages, core.next_timer()).await;
-        if core.may_wait() && messages.iter().all(is_step_end) {
+        if core.may_wait() && messages.iter().all(can_wait) {
             tokio::time::sleep(GATHER).await;
             while let Ok(message) = inbox.try_recv() {
                 messages.push(message);
@@ -111,8 +113,9 @@ pub(crate) async fn run(mut core: Core, mut inbox: mpsc::UnboundedReceiver<Messa
     }
 }
 
-fn is_step_end(message: &Message) -> bool {
-    matches!(message, Message::Input(input) if matches!(**input, Input::StepEnded(..)))
+/// Nothing that a person or a build without work waits for.
+fn can_wait(message: &Message) -> bool {
+    matches!(message, Message::Input(input) if matches!(**input, Input::StepEnded(..) | Input::Committed(_)))
 }
 
 /// Waits for messages or the next timer, whichever is first.
