@@ -37,6 +37,7 @@ pub(super) const CAST: Cast = Cast {
     deploy: "sagemaker-haliotis-demo-modeldeploy",
     build_repo: "haliotis-demo-modelbuild",
     deploy_repo: "haliotis-demo-modeldeploy",
+    by_jenkins: true,
 };
 /// Id of the stored keys of the local cloud, as a team stores its keys of AWS.
 const CREDENTIAL: &str = "aws-of-the-demo";
