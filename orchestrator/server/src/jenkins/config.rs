@@ -280,7 +280,7 @@ mod tests {
     fn job(text: &str) -> Pipeline {
         match read("team/x", text).unwrap() {
             Described::Job(pipeline) => *pipeline,
-            Described::Folder => panic!("a folder"),
+            Described::Folder | Described::Branches(_) => panic!("no job"),
         }
     }
 
