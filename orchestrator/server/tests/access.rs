@@ -209,6 +209,7 @@ async fn what_needs_no_login_is_written_down() {
         "/assets/{hash}/{name}",
         "/bitbucket-hook/",
         "/favicon.ico",
+        "/generic-webhook-trigger/invoke",
         "/git/notifyCommit",
         "/gitea-webhook/post",
         "/github-webhook/",
