@@ -58,7 +58,7 @@ fn every_page_holds_in_chromium() {
         .arg(root().join("tests/browser/pages.mjs"))
         .arg(&url)
         .arg(&pictures)
-        .env("HALIOTIS_BROWSER_MODULES", modules)
+        .env("HALIOTIS_BROWSER_MODULES", &modules)
         .output()
         .unwrap();
     let done = Done::from(done);
@@ -75,5 +75,23 @@ fn every_page_holds_in_chromium() {
     house.run(&["watch", "bad#1", "--exit-status", "--server", &url]).expect(1).says(&["failure"]);
     // The question is answered from the command line, and the build goes on.
     house.run(&["approve", "ask#1", "--reason", "looks right", "--server", &url]).expect(0).says(&["approved by mia"]);
+    a_phone_approves_and_a_desk_is_told(&house, &url, &modules);
     server.stop();
+}
+
+/// One more question, answered in the browser.
+fn a_phone_approves_and_a_desk_is_told(house: &House, url: &str, modules: &std::ffi::OsStr) {
+    house.run(&["pipeline", "start", "ask", "--server", url]).expect(0);
+    house.run(&["watch", "ask", "--until-input", "--server", url]).expect(0).says(&["waiting"]);
+    let builds = house.run(&["builds", "--json", "--server", url]).expect(0).json();
+    let newest = builds.as_array().and_then(|builds| builds.iter().find(|build| build["pipeline"] == "ask")).unwrap();
+    let done = Command::new("node")
+        .arg(root().join("tests/browser/approve.mjs"))
+        .args([url, &newest["id"].to_string()])
+        .env("HALIOTIS_BROWSER_MODULES", modules)
+        .output()
+        .unwrap();
+    let done = Done::from(done);
+    assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
+    house.run(&["watch", "ask", "--exit-status", "--server", url]).expect(0).says(&["success"]);
 }

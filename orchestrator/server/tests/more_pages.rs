@@ -220,7 +220,7 @@ async fn failed_tests_name_the_first_bad_build() {
 async fn two_builds_are_compared_line_by_line_and_value_by_value() {
     let world = World::new().await;
     let text = |mse: f64| {
-        json!([{ "id": "/train", "name": "train", "kind": "step", "uses": "sh", "with": { "outputs": { "mse": mse } } }]).to_string()
+        json!([{ "id": "/train", "name": "train", "kind": "step", "uses": "sh", "with": { "outputs": { "mse": mse, "job-name": format!("job-{mse}"), "report": format!("{{\"mae\": {}}}", mse / 2.0) } } }]).to_string()
     };
     world.pipeline("p", &text(5.0)).await;
     let first = world.start("p").await;
@@ -235,6 +235,10 @@ async fn two_builds_are_compared_line_by_line_and_value_by_value() {
     let app = router(world.state.clone());
     let page = get(&app, "/builds/2/diff").await.text();
     assert!(page.contains("p #2") && page.contains("train: mse") && page.contains("-1 (-20.0 %)"), "{page}");
+    // Values inside values are compared too; what only has another name in each build is folded away.
+    assert!(page.contains("train: report.mae") && page.contains("-0.5000 (-20.0 %)"), "{page}");
+    let folded = page.split("Names and addresses of outputs that differ").nth(1).unwrap();
+    assert!(folded.contains("train: job-name"), "{folded}");
     assert!(page.contains("<tr class=\"del\">") && page.contains("<tr class=\"add\">"));
     let logs = get(&app, "/builds/2/diff?with=1&log=%2Ftrain").await.text();
     let part = logs.split("Log of /train").nth(1).unwrap();

@@ -122,9 +122,22 @@ impl Registry {
             decided_by,
             reason,
             decided_at: package.modified.filter(|_| decided).map(|at| at.0),
-            build: package.metadata.get("haliotis-build").and_then(|text| text.parse().ok()),
+            build: None,
             model_data: package.model_data.unwrap_or_default(),
         }
+    }
+
+    /// The same with the id of its build: the registry's metadata have the pipeline and the number in it.
+    async fn shaped(&self, package: registry::ModelPackage) -> ModelPackage {
+        let pipeline = package.metadata.get("haliotis-pipeline").cloned();
+        let number = package.metadata.get("haliotis-build").and_then(|text| text.parse::<u32>().ok());
+        let mut shaped = Self::shape(package);
+        if let (Some(pipeline), Some(number)) = (pipeline, number) {
+            // A registry may hold versions of other servers; a build that is not here is none of ours.
+            let found = self.0.store_catalog().find_build(&pipeline, number).await;
+            shaped.build = found.ok().flatten().map(|id| id.0);
+        }
+        shaped
     }
 
     /// Approves or rejects, with the record of who and why first: a crash between the two repeats, never forgets.
@@ -152,7 +165,7 @@ impl Registry {
         registry::set_approval(&app.cloud, arn, status, by, reason).await.map_err(unavailable)?;
         app.nudges.models.notify_one();
         let package = registry::describe(&app.cloud, arn).await.map_err(unavailable)?;
-        Ok(Self::shape(package))
+        Ok(self.shaped(package).await)
     }
 }
 
@@ -195,12 +208,10 @@ impl Models for Registry {
     }
 
     async fn packages(&self, group: &str) -> Result<Vec<ModelPackage>, EdgeError> {
-        let mut packages: Vec<_> = registry::list_model_packages(&self.0.cloud, group)
-            .await
-            .map_err(unavailable)?
-            .into_iter()
-            .map(Self::shape)
-            .collect();
+        let mut packages = Vec::new();
+        for package in registry::list_model_packages(&self.0.cloud, group).await.map_err(unavailable)? {
+            packages.push(self.shaped(package).await);
+        }
         packages.sort_by_key(|package| std::cmp::Reverse(package.version));
         Ok(packages)
     }

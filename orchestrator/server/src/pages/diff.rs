@@ -50,6 +50,8 @@ struct DiffPage {
     surroundings: Vec<Changed>,
     parameters: Vec<Changed>,
     outputs: Vec<Changed>,
+    /// Outputs that are names and addresses: they differ in every build.
+    names: Vec<Changed>,
     artifacts: Vec<Changed>,
     steps: Vec<Step>,
     definition: Vec<Hunk>,
@@ -72,6 +74,18 @@ struct Changed {
     right: String,
     /// By how much, for numbers.
     by: String,
+}
+
+impl Changed {
+    /// Both values are where something lies or what it is called.
+    fn is_name(&self) -> bool {
+        let address = |text: &str| {
+            text.is_empty()
+                || ["arn:", "s3://", "http://", "https://", "/"].iter().any(|start| text.starts_with(start))
+                || (text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        };
+        self.name.ends_with("name") || (address(&self.left) && address(&self.right))
+    }
 }
 
 /// A step in both.
@@ -129,6 +143,7 @@ async fn diff_page(state: &AppState, id: BuildId, query: &DiffQuery) -> Result<D
         let name = format!("#{} {}", build.number, words::word(words::state_of(build)).to_lowercase());
         (build.id.0, name, build.id == other)
     });
+    let (outputs, names) = changed(&outputs(&left), &outputs(&right)).into_iter().partition(|row| !row.is_name());
     let mut page = DiffPage {
         page: Page::new(state, "pipelines", format!("{} against {}", name(&right), name(&left))),
         pipeline_url: words::pipeline_url(&right.build.pipeline),
@@ -136,7 +151,8 @@ async fn diff_page(state: &AppState, id: BuildId, query: &DiffQuery) -> Result<D
         choices: choices.collect(),
         surroundings: changed(&surroundings(&left), &surroundings(&right)),
         parameters: changed(&texts(&left.build.parameters), &texts(&right.build.parameters)),
-        outputs: changed(&outputs(&left), &outputs(&right)),
+        outputs,
+        names,
         artifacts: changed(&left_files, &right_files),
         steps: steps(&left, &right),
         definition: hunks(&left.build.source.text, &right.build.source.text),
@@ -194,15 +210,33 @@ fn texts(object: &Object) -> BTreeMap<String, String> {
     object.iter().map(|(name, value)| (name.clone(), words::value(value))).collect()
 }
 
+/// All that steps gave, down to the single values; JSON inside a text is looked into as well.
 fn outputs(view: &BuildView) -> BTreeMap<String, String> {
-    let of = |node: &NodeView| {
-        let prefix = node.id.as_str().trim_start_matches('/').to_owned();
-        node.outputs
-            .iter()
-            .map(move |(name, value)| (format!("{prefix}: {name}"), words::value(value)))
-            .collect::<Vec<_>>()
-    };
-    view.nodes.iter().flat_map(of).collect()
+    let mut all = BTreeMap::new();
+    for node in &view.nodes {
+        let prefix = node.id.as_str().trim_start_matches('/');
+        for (name, value) in &node.outputs {
+            leaves(&format!("{prefix}: {name}"), value, 0, &mut all);
+        }
+    }
+    all
+}
+
+fn leaves(name: &str, value: &haliotis_model::Value, depth: usize, all: &mut BTreeMap<String, String>) {
+    if all.len() >= LINES || depth > 8 {
+        return;
+    }
+    let inside = value.as_str().filter(|text| text.starts_with('{')).and_then(|text| serde_json::from_str(text).ok());
+    match inside.as_ref().unwrap_or(value) {
+        haliotis_model::Value::Object(fields) if !fields.is_empty() => {
+            for (field, value) in fields {
+                leaves(&format!("{name}.{field}"), value, depth + 1, all);
+            }
+        }
+        value => {
+            all.insert(name.to_owned(), words::value(value));
+        }
+    }
 }
 
 async fn files(state: &AppState, view: &BuildView) -> BTreeMap<String, String> {
