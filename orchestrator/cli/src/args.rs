@@ -97,6 +97,14 @@ pub enum Verb {
     Schema(commands::schema::Schema),
     /// Print a build's journal and replay it
     Replay(commands::replay::Replay),
+    /// Copy everything a server has to a folder, while it runs
+    Backup(commands::backup::Backup),
+    /// Verify a backup and make a data folder of it
+    Restore(commands::restore::Restore),
+    /// Would this version go on with this data folder?
+    Upgrade(commands::upgrade::Upgrade),
+    /// Remove builds, logs and artifacts by their rules of retention
+    Prune(commands::prune::Prune),
     /// Check this machine and a data folder
     Doctor(commands::doctor::Doctor),
     /// Print the completion script of a shell

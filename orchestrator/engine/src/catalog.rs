@@ -134,6 +134,17 @@ pub trait Catalog: Send + Sync {
     /// One by what people call it.
     async fn find_build(&self, pipeline: &str, number: u32) -> Result<Option<BuildId>, JournalError>;
 
+    /// Removes an ended build: its journal and its row, never its number. `false`: there is none, or it has not ended, or
+    /// something of it still waits to be done outside. Files of it are the caller's to remove, before this.
+    async fn remove_build(&self, id: BuildId) -> Result<bool, JournalError> {
+        Err(JournalError::Store(format!("this catalogue keeps all builds, build {id} too")))
+    }
+    /// Forgets deliveries that were dealt with and came before `before`; answers how many.
+    async fn remove_deliveries(&self, before: Millis) -> Result<u64, JournalError> {
+        let _ = before;
+        Ok(0)
+    }
+
     /// A small named value: a trigger's position.
     async fn cursor(&self, name: &str) -> Result<Option<String>, JournalError>;
     /// Sets it.

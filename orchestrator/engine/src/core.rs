@@ -30,6 +30,8 @@ use haliotis_model::{
     Answer, BuildId, BuildResult, Decision, Millis, NewBuild, Source, StepId, StepKey, StepOutput, StepSchema, Value,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::drive::{Drive, Stand};
 use crate::executor::{AgentInfo, StepTask};
 use crate::journal::{Append, Mark, OutboxItem, Turn};
@@ -79,7 +81,7 @@ pub enum Effect {
 }
 
 /// Why an answer or an abort was not taken.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error, Serialize, Deserialize)]
 pub enum RefusedAnswer {
     /// No running build of that id here.
     #[error("build {0} is not running; it may have ended already")]
@@ -119,6 +121,22 @@ pub struct Core {
     begun: BTreeMap<String, BTreeSet<BuildId>>,
     /// Builds not begun.
     waiting: BTreeSet<BuildId>,
+    watch: Watch,
+}
+
+/// Who hears which build's program is being asked, so that a build which brings the whole process down (a stack or memory
+/// that runs out) can be told from the others after the next start.
+pub struct Watch {
+    /// Told the build before its program is asked, and `None` after.
+    pub driving: Box<dyn Fn(Option<BuildId>) + Send>,
+    /// Builds that are not driven any more, and why; they end with that.
+    pub quarantined: BTreeMap<BuildId, String>,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self { driving: Box::new(|_| {}), quarantined: BTreeMap::new() }
+    }
 }
 
 impl Core {
@@ -133,7 +151,15 @@ impl Core {
             dirty: BTreeSet::new(),
             begun: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            watch: Watch::default(),
         }
+    }
+
+    /// The same with somebody who watches.
+    #[must_use]
+    pub fn watched(mut self, watch: Watch) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// The one entrance.
@@ -228,22 +254,25 @@ impl Core {
             Ok(loaded) => Drive::new(id, build, loaded),
             Err(lines) => Drive::broken(id, build, lines),
         };
+        self.queue.belongs(id, group(&drive.build));
         self.builds.insert(id, drive);
         self.waiting.insert(id);
     }
 
     fn recover(&mut self, id: BuildId, build: NewBuild, turns: &[Turn], effects: &mut Vec<Effect>) {
+        self.queue.belongs(id, group(&build));
+        if let Some(why) = self.watch.quarantined.get(&id).cloned() {
+            return self.end_at_once(id, build, turns.len(), why);
+        }
+        (self.watch.driving)(Some(id));
         let mut drive = match self.load(id, &build) {
             Ok(loaded) => Drive::new(id, build.clone(), loaded),
             Err(lines) => Drive::broken(id, build.clone(), lines),
         };
-        if let Err(mismatch) = drive.replay(turns) {
-            drive = Drive::broken(id, build, vec![mismatch.0]);
-            drive.seq = turns.len() as u64;
-            drive.events.push(Event::Begun);
-            self.dirty.insert(id);
-            self.builds.insert(id, drive);
-            return;
+        let replayed = drive.replay(turns);
+        (self.watch.driving)(None);
+        if let Err(mismatch) = replayed {
+            return self.end_at_once(id, build, turns.len(), mismatch.0);
         }
         for (timer, due) in &drive.timers {
             self.timers.insert((*due, id, timer.clone()));
@@ -292,6 +321,15 @@ impl Core {
         } else {
             self.waiting.insert(id);
         }
+        self.builds.insert(id, drive);
+    }
+
+    /// A build whose program cannot go on: its next turn is its last and says why.
+    fn end_at_once(&mut self, id: BuildId, build: NewBuild, turns: usize, why: String) {
+        let mut drive = Drive::broken(id, build, vec![why]);
+        drive.seq = turns as u64;
+        drive.events.push(Event::Begun);
+        self.dirty.insert(id);
         self.builds.insert(id, drive);
     }
 
@@ -400,6 +438,7 @@ impl Core {
                 None => drop(self.queue.withdraw(build, id)),
             }
         }
+        self.queue.gone(build);
         self.waiting.remove(&build);
         self.dirty.remove(&build);
         if let Some(begun) = self.begun.get_mut(&drive.build.pipeline) {
@@ -476,7 +515,9 @@ impl Core {
             }
         }
         if !turn.events.is_empty() {
+            (self.watch.driving)(Some(id));
             turn.commands = drive.resume(now, &turn.events);
+            (self.watch.driving)(None);
         }
         for command in &turn.commands {
             if let Command::ReleaseAgent { id: lease } = command
@@ -575,6 +616,11 @@ impl Core {
             effects.push(Effect::Append(append));
         }
     }
+}
+
+/// Whose turn a build takes in the queue: its repository, or its pipeline where it has none.
+fn group(build: &NewBuild) -> &str {
+    build.source.repo.as_deref().unwrap_or(&build.pipeline)
 }
 
 /// Makes the program of a build.

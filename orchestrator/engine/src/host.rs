@@ -1,14 +1,16 @@
 //! The engine as others see it: a handle, and behind it one thread on which all programs live (thread.rs).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use async_trait::async_trait;
 use haliotis_flow::{Definition, Diagnostic, Language};
 use haliotis_model::{Answer, BuildId, Millis, NewBuild, Source, StepId, StepKey, StepSchema, Value};
+use serde::{Deserialize, Serialize};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-use crate::core::{Core, Input, RefusedAnswer};
+use crate::core::{Core, Input, RefusedAnswer, Watch};
 use crate::executor::{AgentInfo, Executor};
 use crate::journal::{Created, Journal, JournalError, Turn};
 use crate::projection::Projection;
@@ -36,6 +38,35 @@ pub(crate) enum Ask {
     Abort(BuildId, String, String),
 }
 
+/// A person's wish on its way to the server that drives the build.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Asked {
+    /// An answer to a question.
+    Answer {
+        /// The question.
+        input: StepId,
+        /// The answer.
+        answer: Answer,
+        /// The groups of who answers.
+        groups: Vec<String>,
+    },
+    /// The build shall stop.
+    Abort {
+        /// Who asks.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The way to the other servers of one database.
+#[async_trait]
+pub trait Elsewhere: Send + Sync {
+    /// Carries a wish to the server that drives the build; `None`: no other server drives it, or none took it in time.
+    async fn carry(&self, build: BuildId, asked: Asked) -> Option<Result<(), RefusedAnswer>>;
+}
+
 /// A build changed; look again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Changed {
@@ -58,6 +89,7 @@ struct Shared {
     changes: broadcast::Sender<Changed>,
     store_fails: Arc<AtomicBool>,
     draining: AtomicBool,
+    elsewhere: OnceLock<Arc<dyn Elsewhere>>,
 }
 
 /// What a start does with the builds of an earlier life.
@@ -91,7 +123,22 @@ impl Engine {
         languages: Vec<Arc<dyn Language>>,
         recover: Recover,
     ) -> Result<Engine, JournalError> {
-        let (engine, start) = prepare(journal, executor, languages, recover).await?;
+        Self::start_watched(journal, executor, languages, recover, Watch::default()).await
+    }
+
+    /// The same with somebody who watches which build is being driven.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub async fn start_watched(
+        journal: Arc<dyn Journal>,
+        executor: Arc<dyn Executor>,
+        languages: Vec<Arc<dyn Language>>,
+        recover: Recover,
+        watch: Watch,
+    ) -> Result<Engine, JournalError> {
+        let (engine, mut start) = prepare(journal, executor, languages, recover).await?;
+        start.watch = watch;
         std::thread::Builder::new()
             .name("engine".to_owned())
             .stack_size(STACK_BYTES)
@@ -173,7 +220,8 @@ impl Engine {
         answer: Answer,
         groups: Vec<String>,
     ) -> Result<(), RefusedAnswer> {
-        self.ask(build, Ask::Answer(build, input, answer, groups)).await
+        let asked = Asked::Answer { input: input.clone(), answer: answer.clone(), groups: groups.clone() };
+        self.ask_all(build, Ask::Answer(build, input, answer, groups), asked).await
     }
 
     /// Asks a build to stop; a second time stops what must always run as well.
@@ -181,7 +229,44 @@ impl Engine {
     /// # Errors
     /// When it is not running.
     pub async fn abort(&self, build: BuildId, by: &str, reason: &str) -> Result<(), RefusedAnswer> {
-        self.ask(build, Ask::Abort(build, by.to_owned(), reason.to_owned())).await
+        let asked = Asked::Abort { by: by.to_owned(), reason: reason.to_owned() };
+        self.ask_all(build, Ask::Abort(build, by.to_owned(), reason.to_owned()), asked).await
+    }
+
+    /// Does what another server was asked: here alone.
+    ///
+    /// # Errors
+    /// See [`RefusedAnswer`].
+    pub async fn take(&self, build: BuildId, asked: Asked) -> Result<(), RefusedAnswer> {
+        match asked {
+            Asked::Answer { input, answer, groups } => self.ask(build, Ask::Answer(build, input, answer, groups)).await,
+            Asked::Abort { by, reason } => self.ask(build, Ask::Abort(build, by, reason)).await,
+        }
+    }
+
+    /// From now on builds that another server drives are reached through this.
+    pub fn reach(&self, elsewhere: Arc<dyn Elsewhere>) {
+        let _ = self.0.elsewhere.set(elsewhere);
+    }
+
+    /// Another server advanced a build: those who follow it here look again.
+    pub fn changed(&self, changed: Changed) {
+        let _ = self.0.changes.send(changed);
+    }
+
+    /// Whether the engine's thread takes messages; waits for as long as it does not.
+    pub async fn answers(&self) -> bool {
+        let (reply, view) = oneshot::channel();
+        self.0.messages.send(Message::View(BuildId(0), reply)).is_ok() && view.await.is_ok()
+    }
+
+    async fn ask_all(&self, build: BuildId, ask: Ask, asked: Asked) -> Result<(), RefusedAnswer> {
+        match (self.ask(build, ask).await, self.0.elsewhere.get()) {
+            (Err(RefusedAnswer::NotRunning(_)), Some(elsewhere)) => {
+                elsewhere.carry(build, asked).await.unwrap_or(Err(RefusedAnswer::NotRunning(build)))
+            }
+            (verdict, _) => verdict,
+        }
     }
 
     async fn ask(&self, build: BuildId, ask: Ask) -> Result<(), RefusedAnswer> {
@@ -301,13 +386,19 @@ struct Start {
     languages: Vec<Arc<dyn Language>>,
     schemas: Vec<StepSchema>,
     agents: Vec<AgentInfo>,
+    watch: Watch,
     inbox: mpsc::UnboundedReceiver<Message>,
     outside: Outside,
 }
 
 impl Start {
     async fn run(self) {
-        thread::run(Core::new(self.languages, self.schemas, self.agents), self.inbox, &self.outside).await;
+        thread::run(
+            Core::new(self.languages, self.schemas, self.agents).watched(self.watch),
+            self.inbox,
+            &self.outside,
+        )
+        .await;
     }
 }
 
@@ -334,11 +425,12 @@ async fn prepare(
         changes: changes.clone(),
         store_fails: Arc::clone(&store_fails),
         draining: AtomicBool::new(false),
+        elsewhere: OnceLock::new(),
     };
     let (schemas, agents) = (shared.schemas.clone(), shared.agents.clone());
     let runtime = tokio::runtime::Handle::current();
     let outside = Outside { messages, journal, executor, changes, store_fails, runtime };
-    Ok((Engine(Arc::new(shared)), Start { languages, schemas, agents, inbox, outside }))
+    Ok((Engine(Arc::new(shared)), Start { languages, schemas, agents, watch: Watch::default(), inbox, outside }))
 }
 
 /// Now, by the wall clock; the journal's times are for people and for timers that outlive a restart.

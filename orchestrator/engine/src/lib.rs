@@ -16,14 +16,15 @@ pub mod label;
 pub mod parameters;
 mod projection;
 mod queue;
+pub mod retention;
 mod thread;
 pub mod trigger;
 mod view;
 
 pub use catalog::{AuditEntry, BuildFilter, Catalog, Credential, Delivery, OutboxRow};
-pub use core::{Core, RefusedAnswer};
+pub use core::{Core, RefusedAnswer, Watch};
 pub use executor::{AgentInfo, Executor, Reporter, StepTask};
-pub use host::{Changed, CreateError, Engine, Recover, STACK_BYTES, now};
+pub use host::{Asked, Changed, CreateError, Elsewhere, Engine, Recover, STACK_BYTES, now};
 pub use journal::{Append, Created, Journal, JournalError, Mark, OutboxItem, Seq, Turn};
 pub use projection::Projection;
 pub use view::{BuildView, InputView, NodeState, NodeView};

@@ -1,7 +1,12 @@
-//! Who gets the next slot. Fair between builds: each wish is ranked by how many its build has already in the queue or
-//! at work, so a build that wants 5,000 slots at once does not delay another's first.
+//! Who gets the next slot. Fair twice over:
+//!
+//! - between *repositories* (pipelines without one stand for themselves): the one with the fewest steps at work is next,
+//!   of equals the one that was served least recently. Whatever one queues, 5,000 steps in one build or 5,000 builds,
+//!   another waits for the next free slot at most;
+//! - between the builds of one: each wish is ranked by how many its build has already in the queue or at work.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use haliotis_model::{BuildId, StepId};
 
@@ -14,6 +19,9 @@ const LOOK_AHEAD_PER_SLOT: u32 = 8;
 /// Steps that end this soon after their grant are short. Work granted ahead is kept from other builds, so nothing is
 /// granted ahead of longer steps: there a commit costs nothing and fairness does.
 const SHORT_MS: u64 = 100;
+/// Repositories without a wish whose last turn is remembered; beyond that the oldest are forgotten, which only costs
+/// them their place among equals.
+const SHARES_KEPT: usize = 4_096;
 
 /// An agent and what the engine knows of it.
 struct Agent {
@@ -36,12 +44,24 @@ type Order = (u32, u64);
 #[derive(Default)]
 pub(crate) struct Queue {
     agents: Vec<Agent>,
-    /// By label expression, so that a full agent costs nothing however long its queue is.
-    waiting: BTreeMap<String, BTreeMap<Order, (BuildId, StepId)>>,
+    /// By label expression, so that a full agent costs nothing however long its queue is; then by repository.
+    waiting: BTreeMap<String, BTreeMap<Arc<str>, BTreeMap<Order, (BuildId, StepId)>>>,
     place: BTreeMap<(BuildId, StepId), (String, Order)>,
     /// Wishes in the queue or at work, by build.
     active: BTreeMap<BuildId, u32>,
+    /// Which repository a build is of.
+    groups: BTreeMap<BuildId, Arc<str>>,
+    shares: BTreeMap<Arc<str>, Share>,
     arrivals: u64,
+    grants: u64,
+}
+
+/// What a repository has had.
+#[derive(Clone, Copy, Default)]
+struct Share {
+    at_work: u32,
+    /// The number of its last grant.
+    served: u64,
 }
 
 impl Queue {
@@ -50,24 +70,41 @@ impl Queue {
         Self { agents, ..Self::default() }
     }
 
+    /// Says which repository a build is of, before its first wish; forgotten by [`Queue::gone`].
+    pub(crate) fn belongs(&mut self, build: BuildId, group: &str) {
+        self.groups.insert(build, group.into());
+    }
+
+    /// The build is over: none of its wishes is left.
+    pub(crate) fn gone(&mut self, build: BuildId) {
+        self.groups.remove(&build);
+        if self.shares.len() > SHARES_KEPT {
+            let idle = self.shares.iter().filter(|(_, share)| share.at_work == 0);
+            let oldest = idle.min_by_key(|(_, share)| share.served).map(|(group, _)| Arc::clone(group));
+            oldest.map(|group| self.shares.remove(&group));
+        }
+    }
+
+    fn group(&self, build: BuildId) -> Arc<str> {
+        self.groups.get(&build).map_or_else(|| "".into(), Arc::clone)
+    }
+
     pub(crate) fn push(&mut self, build: BuildId, id: StepId, label: &str) {
         let active = self.active.entry(build).or_insert(0);
         let order = (*active, self.arrivals);
         *active += 1;
         self.arrivals += 1;
-        self.waiting.entry(label.to_owned()).or_default().insert(order, (build, id.clone()));
+        let group = self.group(build);
+        let of_label = self.waiting.entry(label.to_owned()).or_default();
+        of_label.entry(group).or_default().insert(order, (build, id.clone()));
         self.place.insert((build, id), (label.to_owned(), order));
     }
 
     /// Takes a wish back; `false`: it was not waiting.
     pub(crate) fn withdraw(&mut self, build: BuildId, id: &StepId) -> bool {
         let Some((label, order)) = self.place.remove(&(build, id.clone())) else { return false };
-        if let Some(waiting) = self.waiting.get_mut(&label) {
-            waiting.remove(&order);
-            if waiting.is_empty() {
-                self.waiting.remove(&label);
-            }
-        }
+        let group = self.group(build);
+        self.take(&label, &group, order);
         self.left(build);
         true
     }
@@ -83,19 +120,38 @@ impl Queue {
                 .waiting
                 .iter()
                 .filter(|(label, _)| label::matches(label, &agent.name, &agent.labels))
-                .filter_map(|(label, waiting)| waiting.first_key_value().map(|(order, _)| (*order, label.clone())))
-                .min();
-            let Some((order, label)) = next else { continue };
-            let name = agent.name.clone();
-            let (build, id) = self.waiting.get_mut(&label)?.remove(&order)?;
-            if self.waiting.get(&label).is_some_and(BTreeMap::is_empty) {
-                self.waiting.remove(&label);
-            }
+                .flat_map(|(label, groups)| groups.iter().map(move |(group, waiting)| (label, group, waiting)))
+                .filter_map(|(label, group, waiting)| {
+                    let share = self.shares.get(group).copied().unwrap_or_default();
+                    let (order, _) = waiting.first_key_value()?;
+                    Some(((share.at_work, share.served, *order), label, group))
+                })
+                .min_by_key(|(turn, ..)| *turn);
+            let Some(((.., order), label, group)) = next else { continue };
+            let (label, group, name) = (label.clone(), Arc::clone(group), agent.name.clone());
+            let (build, id) = self.take(&label, &group, order)?;
             self.place.remove(&(build, id.clone()));
             self.agents[at].granted += 1;
+            self.grants += 1;
+            let share = self.shares.entry(group).or_default();
+            *share = Share { at_work: share.at_work + 1, served: self.grants };
             return Some((build, id, name));
         }
         None
+    }
+
+    /// Takes a wish out of its place.
+    fn take(&mut self, label: &str, group: &Arc<str>, order: Order) -> Option<(BuildId, StepId)> {
+        let groups = self.waiting.get_mut(label)?;
+        let waiting = groups.get_mut(group)?;
+        let taken = waiting.remove(&order);
+        if waiting.is_empty() {
+            groups.remove(group);
+            if groups.is_empty() {
+                self.waiting.remove(label);
+            }
+        }
+        taken
     }
 
     /// One of this server's agents has that name.
@@ -106,6 +162,8 @@ impl Queue {
     /// A slot taken before a restart is taken again.
     pub(crate) fn retake(&mut self, build: BuildId, agent: &str) {
         *self.active.entry(build).or_insert(0) += 1;
+        let group = self.group(build);
+        self.shares.entry(group).or_default().at_work += 1;
         if let Some(agent) = self.agents.iter_mut().find(|known| known.info.name == agent) {
             agent.granted += 1;
         }
@@ -115,6 +173,10 @@ impl Queue {
     pub(crate) fn give_back(&mut self, build: BuildId, agent: &str) {
         if let Some(agent) = self.agents.iter_mut().find(|known| known.info.name == agent) {
             agent.granted = agent.granted.saturating_sub(1);
+        }
+        let group = self.group(build);
+        if let Some(share) = self.shares.get_mut(&group) {
+            share.at_work = share.at_work.saturating_sub(1);
         }
         self.left(build);
     }
@@ -173,6 +235,61 @@ mod tests {
         queue.ended("a", 60_000);
         assert_eq!(queue.grant().map(|(build, ..)| build.0), Some(2), "the other build is next");
         assert_eq!(queue.grant(), None, "nothing is granted ahead of long steps");
+    }
+
+    /// How many steps are granted before the first of a repository that comes late; each step takes one round.
+    fn steps_before_the_latecomer(builds: i64, steps_each: i64, slots: u32) -> usize {
+        let mut queue = Queue::new(vec![agent("a", slots, &[])]);
+        let wish = |step: i64| StepId::new(format!("/s{step}"));
+        for build in 1..=builds {
+            queue.belongs(BuildId(build), "greedy");
+            (0..steps_each).for_each(|step| queue.push(BuildId(build), wish(step), ""));
+        }
+        let mut at_work: Vec<_> = std::iter::from_fn(|| queue.grant()).collect();
+        let late = BuildId(builds + 1);
+        queue.belongs(late, "modest");
+        queue.push(late, wish(0), "");
+        let mut before = 0;
+        loop {
+            for (build, ..) in at_work.drain(..) {
+                queue.give_back(build, "a");
+                queue.ended("a", 60_000);
+            }
+            at_work.extend(std::iter::from_fn(|| queue.grant()));
+            match at_work.iter().position(|(build, ..)| *build == late) {
+                Some(place) => return before + place,
+                None => before += at_work.len(),
+            }
+            assert!(before < 10_000, "the latecomer never had its turn");
+        }
+    }
+
+    #[test]
+    fn a_repository_with_5000_steps_does_not_delay_another() {
+        for (builds, steps_each) in [(1, 5_000), (5_000, 1), (50, 100)] {
+            for slots in [1, 2, 8] {
+                let before = steps_before_the_latecomer(builds, steps_each, slots);
+                assert_eq!(before, 0, "{builds} builds of {steps_each} steps on {slots} slots: next free slot");
+            }
+        }
+    }
+
+    #[test]
+    fn two_busy_repositories_share_the_slots_in_turn() {
+        let mut queue = Queue::new(vec![agent("a", 1, &[])]);
+        for (build, group) in [(1, "x"), (2, "y")] {
+            queue.belongs(BuildId(build), group);
+            (0..4).for_each(|step| queue.push(BuildId(build), StepId::new(format!("/s{step}")), ""));
+        }
+        let mut order = Vec::new();
+        while let Some((build, ..)) = queue.grant() {
+            order.push(build.0);
+            queue.give_back(build, "a");
+            queue.ended("a", 60_000);
+        }
+        assert_eq!(order, [1, 2, 1, 2, 1, 2, 1, 2]);
+        queue.gone(BuildId(1));
+        assert!(!queue.withdraw(BuildId(1), &StepId::new("/s0")));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a language offers to the engine.
 
-use haliotis_model::{BuildId, NewBuild, ParameterSpec, Source, StepSchema, TriggerSpec};
+use haliotis_model::{BuildId, NewBuild, ParameterSpec, Retention, Source, StepSchema, TriggerSpec};
 
 use crate::{Diagnostic, Outline, Program};
 
@@ -43,6 +43,8 @@ pub struct Definition {
     pub parameters: Vec<ParameterSpec>,
     /// At most so many builds at once.
     pub concurrency: Option<u32>,
+    /// What is kept of its builds; `None`: the source says nothing.
+    pub retention: Option<Retention>,
     /// Its nodes.
     pub outline: Outline,
     /// Not errors.

@@ -8,6 +8,7 @@ mod build;
 mod id;
 mod input;
 mod result;
+mod retention;
 mod schema;
 mod secret;
 mod step;
@@ -20,6 +21,7 @@ pub use build::{
 pub use id::{BuildId, StepId, StepKey};
 pub use input::{Answer, Decision, InputSpec};
 pub use result::BuildResult;
+pub use retention::{Kept, Retention};
 pub use schema::{ArgumentKind, ArgumentSchema, Delivery, OutputSchema, Placement, StepSchema};
 pub use secret::{Secret, fill_placeholders, placeholder};
 pub use step::{Call, Interrupted, StepOutput};

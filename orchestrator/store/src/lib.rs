@@ -22,7 +22,7 @@ mod vault;
 pub use data_dir::{DataDir, DataDirLock, LockError};
 pub use log::{LogBytes, LogEntry, LogHit, LogSearch, LogStore};
 pub use memory::MemoryStore;
-pub use place::{Store, StoreError, open_store, open_store_for, server_name};
+pub use place::{Store, StoreError, newest_version, open_store, open_store_for, server_name};
 pub use postgres::{PostgresError, PostgresStore, TAKE_OVER_EVERY};
 pub use sql::AuditRow;
 pub use sqlite::{Commits, OpenError, SqliteStore};

@@ -58,13 +58,18 @@ pub(crate) fn script_from(version: i64) -> Option<String> {
 
 /// The same for a PostgreSQL database, to be run inside a transaction that holds the migration lock.
 pub(crate) fn postgres_script_from(version: i64) -> String {
-    let done = usize::try_from(version).unwrap_or(0);
+    postgres_script(version, newest())
+}
+
+/// The same up to a version that need not be the newest.
+pub(crate) fn postgres_script(version: i64, to: i64) -> String {
+    let [done, to] = [version, to].map(|version| usize::try_from(version).unwrap_or(0));
     let mut script = String::from("CREATE SCHEMA IF NOT EXISTS haliotis;\nSET LOCAL search_path = haliotis;\n");
-    for migration in MIGRATIONS.get(done..).unwrap_or_default() {
+    for migration in MIGRATIONS.get(done..to).unwrap_or_default() {
         let _ = writeln!(script, "-- {}\n{}", migration.name, migration.postgres);
     }
     script.push_str("CREATE TABLE IF NOT EXISTS version (number BIGINT NOT NULL);\n");
-    let _ = writeln!(script, "DELETE FROM version; INSERT INTO version VALUES ({});", newest());
+    let _ = writeln!(script, "DELETE FROM version; INSERT INTO version VALUES ({to});");
     script
 }
 

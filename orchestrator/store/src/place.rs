@@ -41,6 +41,12 @@ pub trait Store: Journal + Catalog {
     /// When a credential does not open, or the key file or the database cannot be written.
     async fn rotate_key(&self) -> Result<usize, JournalError>;
 
+    /// Writes a copy as of one moment to a folder that is there, beside servers at work; answers the schema's version.
+    ///
+    /// # Errors
+    /// Those of the database and of the files.
+    async fn copy_to(&self, folder: &Path) -> Result<i64, JournalError>;
+
     /// Waits for the writes under way and closes. Without it nothing is lost.
     async fn close(&self);
 }
@@ -65,6 +71,11 @@ impl Store for SqliteStore {
 
     async fn rotate_key(&self) -> Result<usize, JournalError> {
         self.rotate().await
+    }
+
+    async fn copy_to(&self, folder: &Path) -> Result<i64, JournalError> {
+        self.backup(&DataDir::database(folder)).await?;
+        Ok(newest_version())
     }
 
     async fn close(&self) {
@@ -94,6 +105,10 @@ impl Store for PostgresStore {
         self.rotate().await
     }
 
+    async fn copy_to(&self, folder: &Path) -> Result<i64, JournalError> {
+        PostgresStore::copy_to(self, folder).await
+    }
+
     async fn close(&self) {
         PostgresStore::close(self).await;
     }
@@ -108,6 +123,11 @@ pub enum StoreError {
     /// The server.
     #[error(transparent)]
     Server(#[from] PostgresError),
+}
+
+/// The version of the schema that this binary writes.
+pub fn newest_version() -> i64 {
+    crate::migrations::newest()
 }
 
 /// Opens the database of a data folder: its own file, or the one at `database`

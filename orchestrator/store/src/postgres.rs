@@ -22,6 +22,7 @@
 //!
 //! The lease is told by the database's clock alone; no server's clock is compared with another's.
 
+mod copy;
 mod failure;
 mod journal;
 mod open;
@@ -119,6 +120,32 @@ impl PostgresStore {
             findings.append(&mut self.rows(Statement::new(*rule), |row| Ok(row.text(0)?.to_owned())).await?);
         }
         Ok(findings)
+    }
+
+    /// Writes all of it, as of one moment, to a folder that is there: one file a table. Answers the schema's version.
+    ///
+    /// # Errors
+    /// Those of the database and of the files.
+    pub async fn copy_to(&self, to: &std::path::Path) -> Result<i64, JournalError> {
+        let mut connection = self.pool.acquire().await.map_err(|error| self.failed(&error))?;
+        let copied = copy::copy_out(&mut connection, to).await;
+        copied.map_err(|why| JournalError::Store(format!("the copy of {} failed: {why}", self.place)))
+    }
+
+    /// Makes the schema in a database that has none of the files of [`Self::copy_to`].
+    ///
+    /// # Errors
+    /// See [`PostgresError`]; nothing was written then.
+    pub async fn restore(url: &str, from: &std::path::Path, version: i64) -> Result<(), PostgresError> {
+        copy::copy_in(url, from, version).await
+    }
+
+    /// Which version the schema at an address has; 0: there is none. Changes nothing.
+    ///
+    /// # Errors
+    /// See [`PostgresError`].
+    pub async fn version(url: &str) -> Result<i64, PostgresError> {
+        open::version(url).await
     }
 
     /// Host, port and database, without a password.

@@ -82,6 +82,22 @@ impl SqliteStore {
         Ok(Arc::new(Sql(SqliteFile { path, writer, readers: opened.readers }, vault)))
     }
 
+    /// Which version a file has, having made sure that it is ours. Changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be read, is another program's, or has a newer version than this binary knows.
+    pub fn version(path: &Path) -> Result<i64, OpenError> {
+        open::version_of(path)
+    }
+
+    /// Copies a file as of one moment, at whatever version it has, beside a server at work.
+    ///
+    /// # Errors
+    /// When it cannot be read, or `to` is there already or cannot be written.
+    pub fn copy_file(path: &Path, to: &Path) -> Result<(), OpenError> {
+        open::copy(path, to)
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -72,11 +72,9 @@ pub async fn open(
     processes: Arc<dyn Processes>,
 ) -> Result<(Arc<CloudSettings>, Option<Embedded>), Failure> {
     if options.cloud == CloudKind::Aws {
-        return Ok((Arc::new(aws(options)), None));
+        return Ok((Arc::new(aws(&options.region)), None));
     }
-    let dir = options.dir.join("cloud");
-    // Every open cloud has this folder.
-    let has_state = dir.join("sagemaker").exists();
+    let (dir, has_state) = (options.dir.join("cloud"), has_state(&options.dir));
     std::fs::create_dir_all(&dir)?;
     let listener = listen(&dir).await?;
     let endpoint = format!("http://{}", listener.local_addr()?);
@@ -94,26 +92,41 @@ pub async fn open(
             }
         });
     }
-    let settings = CloudSettings {
+    Ok((Arc::new(local(endpoint, &options.region)), Some(cloud)))
+}
+
+/// Whether the local cloud of a data folder was ever open: every open one makes this folder.
+pub fn has_state(dir: &Path) -> bool {
+    dir.join("cloud").join("sagemaker").exists()
+}
+
+/// The local cloud of the server that runs over a data folder, for a program beside it; `None`: it has no port yet.
+pub fn beside(dir: &Path, region: &str) -> Option<CloudSettings> {
+    let port: u16 = std::fs::read_to_string(dir.join("cloud").join("port")).ok()?.trim().parse().ok()?;
+    Some(local(format!("http://{}:{port}", Ipv4Addr::LOCALHOST), region))
+}
+
+fn local(endpoint: String, region: &str) -> CloudSettings {
+    CloudSettings {
         name: "local".to_owned(),
         endpoint_url: Some(endpoint),
-        region: options.region.clone(),
+        region: region.to_owned(),
         account: DEFAULT_ACCOUNT.to_owned(),
         role_arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:role/haliotis-local"),
-        bucket: format!("haliotis-{}-{DEFAULT_ACCOUNT}", options.region),
+        bucket: format!("haliotis-{region}-{DEFAULT_ACCOUNT}"),
         credentials: Some((DEFAULT_ACCESS_KEY.to_owned(), Secret::new(DEFAULT_SECRET_KEY))),
         session_token: None,
         poll_ms: LOCAL_POLL_MS,
-    };
-    Ok((Arc::new(settings), Some(cloud)))
+    }
 }
 
-fn aws(options: &Options) -> CloudSettings {
+/// Real AWS.
+pub fn aws(region: &str) -> CloudSettings {
     let set = |name: &str| std::env::var(name).unwrap_or_default();
     CloudSettings {
         name: "aws".to_owned(),
         endpoint_url: None,
-        region: options.region.clone(),
+        region: region.to_owned(),
         account: String::new(),
         role_arn: set("HALIOTIS_SAGEMAKER_ROLE_ARN"),
         bucket: set("HALIOTIS_BUCKET"),

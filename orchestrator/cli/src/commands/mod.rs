@@ -3,6 +3,7 @@
 pub mod abort;
 pub mod approve;
 pub mod audit;
+pub mod backup;
 pub mod builds;
 pub mod completions;
 pub mod convert;
@@ -18,7 +19,9 @@ pub mod logs;
 pub mod model;
 pub mod pipeline;
 pub mod plan;
+pub mod prune;
 pub mod replay;
+pub mod restore;
 pub mod run;
 pub mod schema;
 pub mod screen;
@@ -29,6 +32,7 @@ pub mod supervise;
 pub mod text;
 pub mod token;
 pub mod top;
+pub mod upgrade;
 pub mod user;
 pub mod watch;
 pub mod watch_build;
@@ -131,6 +135,10 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Steps(args) => steps::run(&args, ctx),
         Verb::Schema(args) => schema::run(&args, ctx),
         Verb::Replay(args) => replay::run(args, ctx).await,
+        Verb::Backup(args) => backup::run(args, ctx).await,
+        Verb::Restore(args) => restore::run(args, ctx).await,
+        Verb::Upgrade(args) => upgrade::run(args, ctx).await,
+        Verb::Prune(args) => prune::run(args, ctx).await,
         Verb::Doctor(args) => doctor::run(args, ctx).await,
         Verb::Completions(args) => completions::run(&args),
     }

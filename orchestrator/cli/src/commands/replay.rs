@@ -1,8 +1,9 @@
 //! `haliotis replay BUILD`: prints the journal, makes the program again, and feeds it every prefix.
 
 use clap::Args;
-use haliotis_engine::journal;
+use haliotis_engine::{Turn, journal};
 use haliotis_flow::Program;
+use haliotis_model::{BuildId, NewBuild};
 
 use crate::app::reading::Reading;
 use crate::app::registry;
@@ -29,13 +30,29 @@ pub async fn run(args: Replay, ctx: &Context) -> Outcome {
     } else if !args.quiet {
         ctx.print(journal::print(&build, &turns).trim_end());
     }
-    let loaded =
-        registry::language(&build.source.language).load(id, &build, &registry::schemas()).map_err(|problems| {
-            Failure::failed(format!(
-                "the source no longer loads: {}",
-                problems.iter().map(|p| p.message.clone()).collect::<Vec<_>>().join("; ")
-            ))
-        })?;
+    let told = replay(id, &build, &turns).map_err(Failure::failed)?;
+    ctx.good(format!("{} turns, {told} events: the replay gives the same commands", turns.len()));
+    Ok(())
+}
+
+/// Feeds a journal to a fresh program; answers how many events it was told.
+///
+/// # Errors
+/// Where it answers otherwise than the journal says, with both sides.
+pub fn replay(id: BuildId, build: &NewBuild, turns: &[Turn]) -> Result<usize, String> {
+    let language = registry::language(&build.source.language);
+    if language.version() != build.program_version {
+        return Err(format!(
+            "it was started with version {} of the language `{}`, this haliotis has version {}",
+            build.program_version,
+            language.name(),
+            language.version()
+        ));
+    }
+    let loaded = language.load(id, build, &registry::schemas()).map_err(|problems| {
+        let lines: Vec<_> = problems.iter().map(|problem| problem.message.clone()).collect();
+        format!("the source no longer loads: {}", lines.join("; "))
+    })?;
     let mut program: Box<dyn Program> = loaded.program;
     let mut told = 0;
     for (index, turn) in turns.iter().enumerate().filter(|(_, turn)| !turn.events.is_empty()) {
@@ -45,14 +62,13 @@ pub async fn run(args: Replay, ctx: &Context) -> Outcome {
             let show = |commands: &[haliotis_flow::Command]| {
                 commands.iter().map(|c| serde_json::to_string(c).unwrap_or_default()).collect::<Vec<_>>().join("\n    ")
             };
-            return Err(Failure::failed(format!(
+            return Err(format!(
                 "turn {} does not replay\n  journal:\n    {}\n  now:\n    {}",
                 index + 1,
                 show(&turn.commands),
                 show(&commands)
-            )));
+            ));
         }
     }
-    ctx.good(format!("{} turns, {told} events: the replay gives the same commands", turns.len()));
-    Ok(())
+    Ok(told)
 }

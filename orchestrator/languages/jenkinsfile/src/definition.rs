@@ -3,7 +3,7 @@
 use haliotis_flow::{Definition, NodeKind, Outline, OutlineNode};
 use haliotis_groovy_syntax::Script;
 use haliotis_groovy_syntax::ast::Literal;
-use haliotis_model::{BuildResult, ParameterSpec, StepId, TriggerSpec, Value as Json};
+use haliotis_model::{BuildResult, ParameterSpec, Retention, StepId, TriggerSpec, Value as Json};
 
 use crate::convert::literal_json;
 use crate::declare::model::{CallArg, Calls, MethodCall, Model, Stage, Stages, ValKind};
@@ -22,6 +22,7 @@ pub(crate) fn of(model: Option<&Model>, script: &Script) -> Definition {
         triggers: model.triggers.as_ref().map(triggers).unwrap_or_default(),
         parameters: model.parameters.as_ref().map(parameters).unwrap_or_default(),
         concurrency: model.options.as_ref().and_then(concurrency),
+        retention: model.options.as_ref().and_then(retention),
         outline: outline(model),
         warnings: Vec::new(),
     }
@@ -69,6 +70,28 @@ fn quoted(text: &str) -> Vec<String> {
 
 fn concurrency(options: &Calls) -> Option<u32> {
     options.calls.iter().any(|call| call.name == "disableConcurrentBuilds").then_some(1)
+}
+
+/// `buildDiscarder(logRotator(numToKeepStr: '10', artifactNumToKeepStr: '2'))`; the older names without `Str` as well.
+fn retention(options: &Calls) -> Option<Retention> {
+    let discarder = options.calls.iter().find(|call| call.name == "buildDiscarder")?;
+    let CallArg::Call(rotator) = discarder.lone()? else { return None };
+    let limit = |name: &str| {
+        let arg = rotator.named(&format!("{name}Str")).or_else(|| rotator.named(name));
+        match arg {
+            Some(CallArg::Val(val)) => match &val.kind {
+                ValKind::Literal(literal) => match literal_json(literal) {
+                    Json::String(text) => text,
+                    other => other.to_string(),
+                },
+                ValKind::Code { .. } => String::new(),
+            },
+            _ => String::new(),
+        }
+    };
+    let [days, builds] = ["daysToKeep", "numToKeep"].map(limit);
+    let [artifact_days, artifact_builds] = ["artifactDaysToKeep", "artifactNumToKeep"].map(limit);
+    Some(Retention::log_rotator(&days, &builds, &artifact_days, &artifact_builds))
 }
 
 fn triggers(triggers: &Calls) -> Vec<TriggerSpec> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use haliotis_model::{ArgumentKind, Object, ParameterSpec, Placement, TriggerSpec, Vars};
+use haliotis_model::{ArgumentKind, Object, ParameterSpec, Placement, Retention, TriggerSpec, Vars};
 
 use crate::expr::{Expr, Template};
 use crate::tree::At;
@@ -18,6 +18,7 @@ pub(crate) struct Doc {
     pub(crate) vars: Vec<(String, Template)>,
     pub(crate) credentials: Vars,
     pub(crate) concurrency: Option<u32>,
+    pub(crate) retention: Option<Retention>,
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) agent: Option<String>,
     pub(crate) checkout: bool,

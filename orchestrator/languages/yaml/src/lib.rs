@@ -60,6 +60,7 @@ impl Language for Yaml {
             triggers: doc.triggers.clone(),
             parameters: doc.parameters.clone(),
             concurrency: doc.concurrency,
+            retention: doc.retention.clone(),
             outline: outline::outline(&doc, source.commit.is_some() || source.repo.is_some()),
             warnings: read.warnings,
         })

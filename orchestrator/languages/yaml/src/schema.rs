@@ -31,6 +31,30 @@ fn described(mut schema: Value, text: &str) -> Value {
     schema
 }
 
+/// What is kept of the pipeline's builds.
+fn retention() -> Value {
+    let limit = |text: &str| json!({ "type": "integer", "minimum": 1, "description": text });
+    let kept = |text: &str| {
+        json!({
+            "type": "object",
+            "description": text,
+            "properties": { "builds": limit("Of the newest builds."), "days": limit("Of builds that ended since.") },
+            "additionalProperties": false,
+        })
+    };
+    json!({
+        "type": "object",
+        "description": "What is kept of ended builds; without it everything. A build behind a model that is served stays.",
+        "properties": {
+            "builds": limit("The newest builds."),
+            "days": limit("Builds that ended less than so many days ago."),
+            "logs": kept("Logs; the builds stay."),
+            "artifacts": kept("Artifacts; the builds stay."),
+        },
+        "additionalProperties": false,
+    })
+}
+
 fn top() -> Value {
     json!({
         "name": { "type": "string", "pattern": "^[A-Za-z0-9._/-]*$", "description": "Unique name; folders by /." },
@@ -48,6 +72,7 @@ fn top() -> Value {
                   "required": ["max"], "additionalProperties": false },
             ],
         },
+        "retention": retention(),
         "timeout": described(reference("duration"), "Limit for the whole build."),
         "agent": { "type": "string", "description": "Label expression of the agents: any, linux, linux && gpu." },
         "checkout": { "type": "boolean", "default": true, "description": "Get the sources before the first step." },

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use haliotis_engine::{AuditEntry, BuildFilter, Catalog, Credential, Delivery, JournalError, OutboxRow};
-use haliotis_model::{BuildId, BuildSummary, Millis, Pipeline};
+use haliotis_model::{BuildId, BuildStatus, BuildSummary, Millis, Pipeline};
 
 use super::MemoryStore;
 
@@ -108,6 +108,23 @@ impl Catalog for MemoryStore {
         let state = self.read();
         let found = state.builds.values().map(|kept| &kept.summary);
         Ok(found.filter(|build| build.pipeline == pipeline && build.number == number).map(|build| build.id).next())
+    }
+
+    async fn remove_build(&self, id: BuildId) -> Result<bool, JournalError> {
+        let mut state = self.write()?;
+        let ended = state.builds.get(&id).is_some_and(|kept| kept.summary.status == BuildStatus::Ended);
+        if !ended || state.outbox.values().any(|waiting| waiting.build == id) {
+            return Ok(false);
+        }
+        state.builds.remove(&id);
+        Ok(true)
+    }
+
+    async fn remove_deliveries(&self, before: Millis) -> Result<u64, JournalError> {
+        let mut state = self.write()?;
+        let had = state.deliveries.len();
+        state.deliveries.retain(|delivery| delivery.outcome.is_empty() || delivery.at >= before);
+        Ok((had - state.deliveries.len()) as u64)
     }
 
     async fn cursor(&self, name: &str) -> Result<Option<String>, JournalError> {

@@ -45,8 +45,8 @@ pub enum PostgresError {
     Failed(String),
 }
 
-/// Connects, migrates, begins an epoch: where, how, and its number.
-pub(super) async fn open(url: &str, name: &str) -> Result<(String, PgPool, i64), PostgresError> {
+/// Host, port and database, and how to connect.
+fn options(url: &str) -> Result<(String, PgConnectOptions), PostgresError> {
     let address = |error: sqlx::Error| PostgresError::Address { url: without_password(url), reason: error.to_string() };
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
         let reason = "it does not begin with postgres://".to_owned();
@@ -56,9 +56,35 @@ pub(super) async fn open(url: &str, name: &str) -> Result<(String, PgPool, i64),
     let place =
         format!("{}:{}/{}", options.get_host(), options.get_port(), options.get_database().unwrap_or("postgres"));
     let options = options.application_name("haliotis").options([("search_path", SCHEMA)]).disable_statement_logging();
-    let failed = |error: sqlx::Error| PostgresError::Failed(failure::explain(&place, &error));
+    Ok((place, options))
+}
+
+/// One connection, to a database of whatever version.
+pub(super) async fn connect(url: &str) -> Result<(String, PgConnection), PostgresError> {
+    let (place, options) = options(url)?;
     let first = tokio::time::timeout(ACQUIRE, PgConnection::connect_with(&options));
-    let mut connection = first.await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(failed)?;
+    let connection = first.await.unwrap_or(Err(sqlx::Error::PoolTimedOut));
+    let connection = connection.map_err(|error| PostgresError::Failed(failure::explain(&place, &error)))?;
+    Ok((place, connection))
+}
+
+/// Which version the schema has; 0: there is none.
+pub(super) async fn version(url: &str) -> Result<i64, PostgresError> {
+    let (place, mut connection) = connect(url).await?;
+    let failed = |error: sqlx::Error| PostgresError::Failed(failure::explain(&place, &error));
+    let exists = sqlx::query("SELECT to_regclass('haliotis.version') IS NOT NULL").fetch_one(&mut connection).await;
+    if !exists.and_then(|row| row.try_get::<bool, _>(0)).map_err(failed)? {
+        return Ok(0);
+    }
+    let version = sqlx::query("SELECT number FROM haliotis.version").fetch_one(&mut connection).await;
+    version.and_then(|row| row.try_get(0)).map_err(failed)
+}
+
+/// Connects, migrates, begins an epoch: where, how, and its number.
+pub(super) async fn open(url: &str, name: &str) -> Result<(String, PgPool, i64), PostgresError> {
+    let (place, options) = options(url)?;
+    let failed = |error: sqlx::Error| PostgresError::Failed(failure::explain(&place, &error));
+    let (_, mut connection) = connect(url).await?;
     migrate(&mut connection, &place).await?;
     let epoch = sqlx::query("INSERT INTO servers (name) VALUES ($1) RETURNING id").bind(name.to_owned());
     let epoch = epoch.fetch_one(&mut connection).await.and_then(|row| row.try_get(0)).map_err(failed)?;

@@ -105,6 +105,22 @@ impl<D: Database> Catalog for Sql<D> {
         self.row(statement.bind(pipeline).bind(i64::from(number)), |row| Ok(BuildId(row.int(0)?))).await
     }
 
+    async fn remove_build(&self, id: BuildId) -> Result<bool, JournalError> {
+        // The outbox outlives a build's end: what it still asks of the outside keeps the build.
+        let statement = Statement::new(
+            "DELETE FROM journal WHERE build = ?1 AND EXISTS (SELECT 1 FROM builds WHERE id = ?1 AND status = 'ended')
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE build = ?1);
+             DELETE FROM builds WHERE id = ?1 AND status = 'ended'
+                 AND NOT EXISTS (SELECT 1 FROM journal WHERE build = ?1)",
+        );
+        Ok(self.change(statement.bind(id.0)).await? > 0)
+    }
+
+    async fn remove_deliveries(&self, before: Millis) -> Result<u64, JournalError> {
+        let statement = Statement::new("DELETE FROM deliveries WHERE outcome <> '' AND at < ?1");
+        self.change(statement.bind(before.0)).await
+    }
+
     async fn cursor(&self, name: &str) -> Result<Option<String>, JournalError> {
         let statement = Statement::new("SELECT value FROM cursors WHERE name = ?1").bind(name);
         self.row(statement, |row| Ok(row.text(0)?.to_owned())).await

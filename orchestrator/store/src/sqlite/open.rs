@@ -181,6 +181,21 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     }
 }
 
+/// The version of a file that nobody need have open.
+pub(super) fn version_of(path: &Path) -> Result<i64, OpenError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|error| OpenError::Failed(failure::explain(path, &error)))?;
+    version(&connection, path)
+}
+
+/// Copies a file as of one moment.
+pub(super) fn copy(path: &Path, to: &Path) -> Result<(), OpenError> {
+    let failed = |error: rusqlite::Error| OpenError::Failed(failure::explain(path, &error));
+    let connection = writer(path, BUSY_TIMEOUT).map_err(failed)?;
+    connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]).map(drop).map_err(failed)
+}
+
 /// Two servers may open a new file at once: one makes the schema, the other finds it made and is content. SQLite does not
 /// wait for the lock that a change to WAL mode takes, so this does.
 async fn prepare_schema(connection: &mut Connection, path: &Path, busy: Duration) -> Result<(), OpenError> {

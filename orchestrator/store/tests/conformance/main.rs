@@ -84,10 +84,12 @@ conformance! {
     a_fenced_turn_changes_nothing_and_the_others_are_written
     a_once_key_makes_one_build
     a_renamed_pipeline_keeps_its_builds_numbers_and_documents
+    an_ended_build_can_go_and_its_number_stays
     builds_are_numbered_per_pipeline_and_found_again
     concurrent_creates_with_one_key_make_one_build
     credentials_are_listed_without_their_fields
     cursors_are_replaced
+    deliveries_go_once_dealt_with
     documents_are_kept_by_kind_and_name
     everything_is_there_after_a_restart
     lists_are_newest_first_filtered_and_paged

@@ -382,6 +382,49 @@ pub(crate) async fn numbers_only_rise_and_the_newest_build_of_each_pipeline_is_f
     assert_eq!(names, [("a", 40), ("b", 1)]);
 }
 
+pub(crate) async fn an_ended_build_can_go_and_its_number_stays(subject: Subject) {
+    let store = subject.open().await;
+    let (gone, asks, runs) = (
+        store.create(new_build("a")).await.unwrap().id,
+        store.create(new_build("a")).await.unwrap().id,
+        store.create(new_build("a")).await.unwrap().id,
+    );
+    let mut asking = append_end(asks, 0, BuildResult::Success);
+    asking.outbox.push(item("build-ended"));
+    let ends = vec![append_end(gone, 0, BuildResult::Failure), asking, append(runs, 0)];
+    assert!(store.append(ends).await.unwrap().iter().all(Result::is_ok));
+
+    assert!(store.remove_build(gone).await.unwrap());
+    assert!(!store.remove_build(gone).await.unwrap(), "it is gone already");
+    assert!(!store.remove_build(runs).await.unwrap(), "it runs");
+    assert!(!store.remove_build(asks).await.unwrap(), "its outbox waits");
+    assert!(matches!(store.load(gone).await, Err(JournalError::NoBuild(_))));
+    assert_eq!(store.load(runs).await.unwrap().1.len(), 1);
+    assert_eq!(store.find_build("a", 1).await.unwrap(), None);
+    let row = store.outbox_due(Millis(i64::MAX), 10).await.unwrap().remove(0);
+    store.outbox_done(row.id).await.unwrap();
+    assert!(store.remove_build(asks).await.unwrap());
+    assert_eq!(store.create(new_build("a")).await.unwrap().number, 4, "a number is never used twice");
+}
+
+pub(crate) async fn deliveries_go_once_dealt_with(subject: Subject) {
+    let store = subject.open().await;
+    for (id, at, outcome) in [("old", 1, "done"), ("waits", 1, ""), ("new", 9, "done")] {
+        let delivery = Delivery {
+            id: id.to_owned(),
+            at: Millis(at),
+            host: "github".to_owned(),
+            event: "push".to_owned(),
+            payload: "{}".to_owned(),
+            outcome: outcome.to_owned(),
+        };
+        assert!(store.record_delivery(&delivery).await.unwrap());
+    }
+    assert_eq!(store.remove_deliveries(Millis(9)).await.unwrap(), 1);
+    let left: Vec<_> = store.deliveries(false, 10).await.unwrap().into_iter().map(|delivery| delivery.id).collect();
+    assert_eq!(left, ["new", "waits"]);
+}
+
 fn pipeline(name: &str) -> Pipeline {
     serde_json::from_value(serde_json::json!({"name": name, "language": "yaml", "path": "p.yaml"})).unwrap()
 }

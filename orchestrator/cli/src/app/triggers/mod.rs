@@ -74,6 +74,7 @@ pub fn start(app: &Arc<App>) {
     tokio::spawn(hooks::run(Arc::clone(app)));
     tokio::spawn(branches::run(Arc::clone(app)));
     tokio::spawn(statuses::run(Arc::clone(app)));
+    tokio::spawn(crate::app::retention::run(Arc::clone(app)));
     if app.options.database.is_some() {
         tokio::spawn(servers::run(Arc::clone(app)));
     }

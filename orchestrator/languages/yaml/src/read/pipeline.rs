@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use haliotis_model::{Kept, Retention};
+
 use crate::doc::{Doc, Environment, Named, When};
 use crate::limits::MAX_STEPS;
 use crate::problems::Problems;
@@ -12,7 +14,7 @@ use super::fields::{self, Fields, entries};
 use super::graph::{self, Wanted};
 use super::{Reading, parameters, step, triggers};
 
-pub(crate) const KEYS: [&str; 15] = [
+pub(crate) const KEYS: [&str; 16] = [
     "name",
     "description",
     "on",
@@ -21,6 +23,7 @@ pub(crate) const KEYS: [&str; 15] = [
     "env",
     "credentials",
     "concurrency",
+    "retention",
     "timeout",
     "agent",
     "checkout",
@@ -30,6 +33,8 @@ pub(crate) const KEYS: [&str; 15] = [
     "outputs",
 ];
 
+/// A limit above this is a slip of the finger; leaving the limit out keeps everything.
+const MOST_KEPT: i64 = 1_000_000;
 /// The sections of `post:`.
 const POST: [(&str, When); 3] = [("always", When::Always), ("failed", When::Failed), ("success", When::Success)];
 
@@ -45,6 +50,7 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> Option<Doc> {
     let checkout = fields.boolean("checkout", problems).unwrap_or(true);
     let credentials = fields.credentials("credentials", problems);
     let concurrency = concurrency(&fields, problems);
+    let retention = retention(&fields, problems);
     let environments = environments(&fields, problems);
     let vars_node = fields.either("vars", "env", problems);
     let vars = fields::vars(vars_node, reading);
@@ -61,6 +67,7 @@ pub(super) fn read(root: &Node, reading: &mut Reading<'_>) -> Option<Doc> {
         vars,
         credentials,
         concurrency,
+        retention,
         timeout_ms,
         agent,
         checkout,
@@ -89,6 +96,26 @@ fn concurrency(fields: &Fields<'_>, problems: &mut Problems) -> Option<u32> {
         return Fields::of(node, "concurrency", &["max"], problems)?.whole("max", 1..=10_000, problems);
     }
     fields::whole(node, "concurrency", 1..=10_000, problems)
+}
+
+/// `retention: { builds: 50, days: 90, logs: { days: 30 }, artifacts: { builds: 5 } }`
+fn retention(fields: &Fields<'_>, problems: &mut Problems) -> Option<Retention> {
+    let node = fields.get("retention")?;
+    let fields = Fields::of(node, "retention", &["builds", "days", "logs", "artifacts"], problems)?;
+    let whole = kept(&fields, problems);
+    let mut part = |name| {
+        let part = Fields::of(fields.get(name)?, name, &["builds", "days"], problems)?;
+        Some(kept(&part, problems))
+    };
+    let (logs, artifacts) = (part("logs").unwrap_or_default(), part("artifacts").unwrap_or_default());
+    Some(Retention { builds: whole.builds, days: whole.days, logs, artifacts })
+}
+
+fn kept(fields: &Fields<'_>, problems: &mut Problems) -> Kept {
+    Kept {
+        builds: fields.whole("builds", 1..=MOST_KEPT, problems),
+        days: fields.whole("days", 1..=MOST_KEPT, problems),
+    }
 }
 
 fn environments(fields: &Fields<'_>, problems: &mut Problems) -> BTreeMap<String, Environment> {
