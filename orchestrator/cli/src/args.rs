@@ -105,6 +105,8 @@ pub enum Verb {
     Upgrade(commands::upgrade::Upgrade),
     /// Remove builds, logs and artifacts by their rules of retention
     Prune(commands::prune::Prune),
+    /// Hurt servers on purpose and compare what they promised
+    Selftest(commands::selftest::Selftest),
     /// Check this machine and a data folder
     Doctor(commands::doctor::Doctor),
     /// Print the completion script of a shell

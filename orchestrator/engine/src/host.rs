@@ -254,6 +254,12 @@ impl Engine {
         let _ = self.0.changes.send(changed);
     }
 
+    /// Whether a build is driven here.
+    pub async fn drives(&self, build: BuildId) -> bool {
+        let (reply, view) = oneshot::channel();
+        self.0.messages.send(Message::View(build, reply)).is_ok() && matches!(view.await, Ok(Some(_)))
+    }
+
     /// Whether the engine's thread takes messages; waits for as long as it does not.
     pub async fn answers(&self) -> bool {
         let (reply, view) = oneshot::channel();

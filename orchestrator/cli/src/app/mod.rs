@@ -11,11 +11,14 @@ pub mod builds;
 pub mod cloud;
 pub mod credentials;
 pub mod edges;
+pub mod elsewhere;
 pub mod jenkinsfiles;
 pub mod keepsake;
+pub mod notify;
 pub mod parameters;
 pub mod process;
 pub mod python;
+mod quarantine;
 pub mod reading;
 pub mod registry;
 pub mod retention;
@@ -134,7 +137,10 @@ impl App {
         let (executor, languages) = (Arc::new(agent), registry::languages());
         let engine = match options.alone {
             true => Engine::start_here(journal, executor, languages, options.recover).await?,
-            false => Engine::start(journal, executor, languages, options.recover).await?,
+            false => {
+                let watch = quarantine::watch(&dir)?;
+                Engine::start_watched(journal, executor, languages, options.recover, watch).await?
+            }
         };
         Ok(Arc::new(App {
             options,

@@ -26,6 +26,7 @@ pub mod run;
 pub mod schema;
 pub mod screen;
 pub mod seed;
+pub mod selftest;
 pub mod serve;
 pub mod steps;
 pub mod supervise;
@@ -139,6 +140,7 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Restore(args) => restore::run(args, ctx).await,
         Verb::Upgrade(args) => upgrade::run(args, ctx).await,
         Verb::Prune(args) => prune::run(args, ctx).await,
+        Verb::Selftest(args) => selftest::run(args, ctx).await,
         Verb::Doctor(args) => doctor::run(args, ctx).await,
         Verb::Completions(args) => completions::run(&args),
     }

@@ -11,13 +11,15 @@ use haliotis_server::{AppState, Ending, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, CloudKind, Options, edges, jenkinsfiles, process, triggers, users};
+use crate::app::{App, notify, CloudKind, Options, edges, jenkinsfiles, process, triggers, users};
 use crate::client::Address;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
 
 /// Open connections may finish so long after SIGTERM.
 const DRAIN: Duration = Duration::from_secs(10);
+/// Whatever is not done by then is left to the next start, which goes on from what is on disk.
+const STOP_MOST: Duration = Duration::from_secs(25);
 
 /// Arguments of `serve`.
 #[derive(Args)]
@@ -100,12 +102,20 @@ pub async fn run(args: Serve, ctx: &Context) -> Outcome {
     if running.app.store_is_empty().await {
         ctx.say("  next   haliotis pipeline add NAME --repo URL   (or try: haliotis demo)");
     }
+    notify::tell(&format!("READY=1\nSTATUS=answers at {}", running.url));
+    tokio::spawn(notify::feed(running.app.engine.clone()));
     let ending = tokio::select! {
         signal = wait_for_signal() => signal.map(|()| Ending::Exit)?,
         ending = running.process.wished() => ending,
     };
     ctx.say("stopping; steps at work go on under their supervisor (a second signal ends at once)");
-    running.stop().await;
+    notify::tell("STOPPING=1");
+    tokio::select! {
+        stopped = tokio::time::timeout(STOP_MOST, running.stop()) => if stopped.is_err() {
+            ctx.say(format!("not all was put in order within {} s; the next start does the rest", STOP_MOST.as_secs()));
+        },
+        _ = wait_for_signal() => ctx.say("ended at once"),
+    }
     match ending {
         Ending::Exit => Ok(()),
         Ending::Restart => Err(again()),
@@ -209,13 +219,7 @@ impl Running {
         self.app.engine.drain();
         let _ = self.shutdown.send(());
         let aborted = self.task.abort_handle();
-        let second = async {
-            let _ = wait_for_signal().await;
-        };
-        tokio::select! {
-            _ = tokio::time::timeout(DRAIN, self.task) => {}
-            () = second => {}
-        }
+        let _ = tokio::time::timeout(DRAIN, self.task).await;
         aborted.abort();
         self.app.close().await;
         let _ = std::fs::remove_file(users::local_token_file(&self.app.options.dir));

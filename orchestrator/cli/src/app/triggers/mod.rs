@@ -77,6 +77,7 @@ pub fn start(app: &Arc<App>) {
     tokio::spawn(crate::app::retention::run(Arc::clone(app)));
     if app.options.database.is_some() {
         tokio::spawn(servers::run(Arc::clone(app)));
+        crate::app::elsewhere::start(app);
     }
 }
 
