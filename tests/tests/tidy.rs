@@ -22,14 +22,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("plugin-builtin", &["plugin-api", "model"]),
     ("plugin-aws", &["plugin-api", "model"]),
     ("plugin-dummy", &["plugin-api", "model"]),
-    ("local-cloud", &["plugin-api", "model"]),
+    ("local-cloud", &["failpoints", "plugin-api", "model"]),
     ("access", &["model"]),
-    ("store", &["access", "engine", "flow", "model"]),
+    ("failpoints", &[]),
+    ("store", &["access", "engine", "failpoints", "flow", "model"]),
     ("scm", &["engine", "model"]),
-    ("agent", &["engine", "plugin-api", "model"]),
+    ("agent", &["engine", "failpoints", "plugin-api", "model"]),
     ("server", &["access", "engine", "flow", "model"]),
     ("seed", &["engine", "scm", "model"]),
     ("tests", &[]),
+    ("fault", &[]),
 ];
 
 /// A crate of the world, and the only ones of ours that may name it.

@@ -302,7 +302,9 @@ impl Attempt<'_> {
             if self.task.recovered && begun.exists() {
                 return self.look_again().await;
             }
+            haliotis_failpoints::failpoint!("agent.begun.before");
             std::fs::write(&begun, "")?;
+            haliotis_failpoints::failpoint!("agent.begun.after");
         }
         self.begin().await
     }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `HALIOTIS_FAILPOINT=name=N` | die the N-th time this process reaches the point |
 //! | `HALIOTIS_FAILPOINT=driving.ID=1` | die whenever the program of build ID is asked |
-| `HALIOTIS_FAILPOINT_MARK=FILE` | make this file first; while it is there nothing dies |
+//! | `HALIOTIS_FAILPOINT_MARK=FILE` | make this file first; while it is there nothing dies |
 //! | `HALIOTIS_FAILPOINTS_TRACE=FILE` | add the name of each point reached to this file, a line each |
 
 use std::io::Write;

@@ -147,14 +147,17 @@ impl Vault {
 
     fn write(&self, keys: &[SealKey]) -> Result<(), JournalError> {
         let next = self.file.with_extension("new");
-        let write = || {
+        let write = || -> std::io::Result<()> {
             let _ = std::fs::remove_file(&next);
             let mut file = private_file(&next)?;
             for key in keys {
                 file.write_all(format!("{}\n", key.to_text().as_str()).as_bytes())?;
             }
             file.sync_all()?;
-            std::fs::rename(&next, &self.file)
+            haliotis_failpoints::failpoint!("keys.write.before");
+            std::fs::rename(&next, &self.file)?;
+            haliotis_failpoints::failpoint!("keys.write.after");
+            Ok(())
         };
         write().map_err(|error| {
             JournalError::Store(format!(

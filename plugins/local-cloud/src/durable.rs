@@ -14,7 +14,11 @@ pub(crate) const TEMPORARY: &str = ".haliotis-tmp";
 pub fn write_atomic(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let temporary = folder.join(format!("{}{TEMPORARY}", uuid::Uuid::new_v4().simple()));
-    let result = write_synced(&temporary, content).and_then(|()| std::fs::rename(&temporary, path));
+    let result = write_synced(&temporary, content).and_then(|()| {
+        haliotis_failpoints::failpoint!("cloud.write.before");
+        std::fs::rename(&temporary, path)
+    });
+    haliotis_failpoints::failpoint!("cloud.write.after");
     if result.is_err() {
         // The error of the write matters; a leftover is swept at the next open.
         let _ = std::fs::remove_file(&temporary);

@@ -26,7 +26,8 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
         return Ok(());
     }
     let server = house.serve(&[]).await?;
-    let inside = PathBuf::from(format!("/proc/{}/root", server.pid())).join(house.data().strip_prefix("/").unwrap_or(&house.dir));
+    let inside = PathBuf::from(format!("/proc/{}/root", server.pid()))
+        .join(house.data().strip_prefix("/").unwrap_or(&house.dir));
     house.pipeline(&server, "p", "yaml", PIPELINE).await?;
     let mut acknowledged = Vec::new();
     let mut slowest = Duration::ZERO;
@@ -59,14 +60,18 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
         loop {
             match server.build("p", &key).await {
                 Ok(id) => break acknowledged.push(id),
-                Err(why) if room.elapsed() > RECOVERED => return Err(format!("no build {RECOVERED:?} after there was room: {why}")),
+                Err(why) if room.elapsed() > RECOVERED => {
+                    return Err(format!("no build {RECOVERED:?} after there was room: {why}"));
+                }
                 Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
             }
         }
         for build in &acknowledged {
             let left = RECOVERED.saturating_sub(room.elapsed()).max(Duration::from_secs(1));
             let view = server.wait(*build, left, crate::house::is_over).await?;
-            trial.outcome.expect(view["result"] == "success", || format!("build {build} ended with {}", view["result"]));
+            trial
+                .outcome
+                .expect(view["result"] == "success", || format!("build {build} ended with {}", view["result"]));
         }
         slowest = slowest.max(room.elapsed());
     }
@@ -90,7 +95,8 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
 /// Writes until nothing more fits.
 fn fill(inside: &Path) -> Result<(), String> {
     use std::io::Write;
-    let mut file = std::fs::File::create(inside.join("ballast")).map_err(|error| format!("{}: {error}", inside.display()))?;
+    let mut file =
+        std::fs::File::create(inside.join("ballast")).map_err(|error| format!("{}: {error}", inside.display()))?;
     for size in [1 << 20, 1 << 12, 1] {
         while file.write_all(&vec![1; size]).is_ok() {}
     }

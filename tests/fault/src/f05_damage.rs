@@ -54,7 +54,9 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
             trial.outcome.find("a server started over a file without a header");
             server.stop().await?;
         }
-        Err(why) => trial.outcome.expect(why.contains("haliotis.db"), || format!("the refusal does not name the file: {why}")),
+        Err(why) => {
+            trial.outcome.expect(why.contains("haliotis.db"), || format!("the refusal does not name the file: {why}"))
+        }
     }
     let mut other = House::over(&house, &house.dir.join("restored"));
     other.var("HALIOTIS_DATA_DIR", other.data().display().to_string());
@@ -68,7 +70,8 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
 /// What the folder says of itself. `Err`: it was refused; a crash of ours is none of the allowed ways.
 async fn told(house: &House) -> Result<Vec<String>, String> {
     let mut lines = Vec::new();
-    let mut asked = vec![vec!["doctor".to_owned(), "--json".to_owned()], vec!["builds".to_owned(), "--json".to_owned()]];
+    let mut asked =
+        vec![vec!["doctor".to_owned(), "--json".to_owned()], vec!["builds".to_owned(), "--json".to_owned()]];
     asked.extend((1..=BUILDS).map(|id| vec!["replay".to_owned(), id.to_string(), "--json".to_owned()]));
     for (place, args) in asked.iter().enumerate() {
         let args: Vec<&str> = args.iter().map(String::as_str).collect();

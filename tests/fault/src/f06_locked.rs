@@ -63,7 +63,9 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     trial.outcome.measure("starts refused", refused);
     trial.outcome.measure("slowest answer", format!("{slowest:?}"));
     trial.outcome.measure("processor while held", format!("{:.0} %", share * 100.0));
-    trial.outcome.expect(share < BUSY_MOST, || format!("{:.0} % of a processor while it waits for a lock", share * 100.0));
+    trial
+        .outcome
+        .expect(share < BUSY_MOST, || format!("{:.0} % of a processor while it waits for a lock", share * 100.0));
     load.settle(&server, &builds, &mut trial.outcome).await?;
     server.stop().await?;
     trial.outcome.skip("a PostgreSQL that restarts every few seconds");

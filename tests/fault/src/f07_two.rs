@@ -61,7 +61,9 @@ async fn paused(trial: &mut Trial, url: &str) -> Result<(), String> {
     );
     one.pipeline(&first, &name, "yaml", &text).await?;
     let build = first.build(&name, &name).await?;
-    first.wait(build, Duration::from_secs(30), |view| node(view, "/a") == "running" && node(view, "/b") == "success").await?;
+    first
+        .wait(build, Duration::from_secs(30), |view| node(view, "/a") == "running" && node(view, "/b") == "success")
+        .await?;
     first.signal(Signal::STOP)?;
     let begin = Instant::now();
     let taken = second.wait(build, FAIL_OVER, |view| node(view, "/a") == "interrupted").await;

@@ -4,8 +4,8 @@
 //! The sick host serves a bare repository as plain files, which is all that git's "dumb" protocol needs.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -103,10 +103,13 @@ async fn git(repo: &std::path::Path, args: &[&str]) -> Result<(), String> {
 }
 
 async fn commit(repo: &std::path::Path, number: usize) -> Result<(), String> {
-    let text = format!("name: p\n# {number}\non: {{ poll: {{ branch: main, every: {EVERY} }} }}\nsteps: {{ a: {{ uses: sleep, with: {{ for: 1ms }} }} }}\n");
+    let text = format!(
+        "name: p\n# {number}\non: {{ poll: {{ branch: main, every: {EVERY} }} }}\nsteps: {{ a: {{ uses: sleep, with: {{ for: 1ms }} }} }}\n"
+    );
     std::fs::write(repo.join("haliotis.yaml"), text).map_err(|error| error.to_string())?;
     git(repo, &["add", "."]).await?;
-    git(repo, &["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", &format!("push {number}")]).await?;
+    git(repo, &["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qm", &format!("push {number}")])
+        .await?;
     git(repo, &["update-server-info"]).await
 }
 
@@ -151,7 +154,9 @@ async fn serve(host: Arc<Host>) -> Result<String, String> {
 }
 
 async fn answer(host: &Host, path: &str) -> Vec<u8> {
-    let plain = |status: &str, more: &str| format!("HTTP/1.1 {status}\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n").into_bytes();
+    let plain = |status: &str, more: &str| {
+        format!("HTTP/1.1 {status}\r\n{more}Content-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
+    };
     match host.mode.load(Ordering::Relaxed) {
         HANGS => {
             // Until it is well again, so that nothing of this outlives the trial.
@@ -170,7 +175,9 @@ async fn answer(host: &Host, path: &str) -> Vec<u8> {
             let inside = path.trim_start_matches("/repo.git/").split('?').next().unwrap_or_default();
             match std::fs::read(host.folder.join(inside)) {
                 Ok(body) if !inside.contains("..") => {
-                    let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len()).into_bytes();
+                    let mut answer =
+                        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len())
+                            .into_bytes();
                     answer.extend(body);
                     answer
                 }

@@ -54,12 +54,17 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     }
     let after = server.memory();
     let (p99, slowest) = (percentile(&mut times, 99), percentile(&mut times, 100));
-    let wanted: BTreeSet<_> =
-        storm.iter().filter(|one| answers.get(&one.id).is_some_and(|status| (200..300).contains(status))).map(|one| one.commit.clone()).collect();
-    let unsigned = storm.iter().filter(|one| !one.good && answers.get(&one.id).is_some_and(|status| (200..300).contains(status)));
+    let wanted: BTreeSet<_> = storm
+        .iter()
+        .filter(|one| answers.get(&one.id).is_some_and(|status| (200..300).contains(status)))
+        .map(|one| one.commit.clone())
+        .collect();
+    let unsigned =
+        storm.iter().filter(|one| !one.good && answers.get(&one.id).is_some_and(|status| (200..300).contains(status)));
     let unsigned = unsigned.count();
     trial.outcome.expect(unsigned == 0, || format!("{unsigned} deliveries with a wrong signature were taken"));
-    let refused = storm.iter().filter(|one| one.good && answers.get(&one.id).is_none_or(|status| !(200..300).contains(status)));
+    let refused =
+        storm.iter().filter(|one| one.good && answers.get(&one.id).is_none_or(|status| !(200..300).contains(status)));
     trial.outcome.measure("deliveries", storm.len());
     trial.outcome.measure("ack p99", format!("{p99:?}"));
     trial.outcome.measure("ack max", format!("{slowest:?}"));
@@ -142,7 +147,13 @@ fn plan(trial: &mut Trial, repo: &str, commits: &[String], count: usize) -> Vec<
         let body = body.to_string().into_bytes();
         let good = draw < 95;
         let key = if good { SECRET } else { "somebody-else" };
-        deliveries.push(Delivery { id: format!("d{number}"), signature: sign(key, &body), body, commit: commit.clone(), good });
+        deliveries.push(Delivery {
+            id: format!("d{number}"),
+            signature: sign(key, &body),
+            body,
+            commit: commit.clone(),
+            good,
+        });
     }
     deliveries
 }
@@ -157,7 +168,12 @@ fn sign(key: &str, body: &[u8]) -> String {
     }
 }
 
-async fn blow(server: &Server, deliveries: &[Delivery], times: &mut Vec<Duration>, answers: &mut BTreeMap<String, u16>) {
+async fn blow(
+    server: &Server,
+    deliveries: &[Delivery],
+    times: &mut Vec<Duration>,
+    answers: &mut BTreeMap<String, u16>,
+) {
     let http = reqwest::Client::new();
     let mut flying = tokio::task::JoinSet::new();
     let mut land = |landed: Option<Result<(String, Duration, Option<u16>), tokio::task::JoinError>>| {

@@ -19,7 +19,13 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     let steps = [
         ("binary", format!("head -c {megabytes}M /dev/urandom | tee {}", copy("binary"))),
         ("line", format!("head -c {}M /dev/zero | tr \"\\\\0\" x | tee {}", megabytes / 8, copy("line"))),
-        ("codes", format!("i=0; while [ $i -lt 20000 ]; do printf \"\\\\033[3%dm%d\\\\r\" $((i%8)) $i; i=$((i+1)); done | tee {}", copy("codes"))),
+        (
+            "codes",
+            format!(
+                "i=0; while [ $i -lt 20000 ]; do printf \"\\\\033[3%dm%d\\\\r\" $((i%8)) $i; i=$((i+1)); done | tee {}",
+                copy("codes")
+            ),
+        ),
         ("nul", format!("head -c 1M /dev/zero | tee {}", copy("nul"))),
     ];
     let mut text = "name: big\nsteps:\n".to_owned();
@@ -27,7 +33,9 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
         text.push_str(&format!("  {name}: {{ run: '{script}' }}\n"));
     }
     house.pipeline(&server, "big", "yaml", &text).await?;
-    house.pipeline(&server, "small", "yaml", "name: small\nsteps: { a: { uses: sleep, with: { for: 1ms } } }\n").await?;
+    house
+        .pipeline(&server, "small", "yaml", "name: small\nsteps: { a: { uses: sleep, with: { for: 1ms } } }\n")
+        .await?;
     let begin = Instant::now();
     let big = server.build("big", "big").await?;
     let (mut memory, mut slowest, mut number) = (0, Duration::ZERO, 0);

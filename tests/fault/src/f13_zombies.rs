@@ -38,7 +38,9 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
             let begin = Instant::now();
             if *name == "aborted" {
                 tokio::time::sleep(Duration::from_millis(trial.random.between(100, 800))).await;
-                server.send("POST", &format!("/api/v1/builds/{build}/abort"), &serde_json::json!({"reason": "chaos"})).await?;
+                server
+                    .send("POST", &format!("/api/v1/builds/{build}/abort"), &serde_json::json!({"reason": "chaos"}))
+                    .await?;
             }
             // Two rounds of slots, each with its grace.
             server.wait(build, (ENDED + GONE) * 2, is_over).await?;

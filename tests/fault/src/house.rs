@@ -248,7 +248,12 @@ impl Server {
     }
 
     /// Waits until something holds of a build.
-    pub(crate) async fn wait(&self, build: i64, most: Duration, holds: impl Fn(&Value) -> bool) -> Result<Value, String> {
+    pub(crate) async fn wait(
+        &self,
+        build: i64,
+        most: Duration,
+        holds: impl Fn(&Value) -> bool,
+    ) -> Result<Value, String> {
         let begin = Instant::now();
         loop {
             let view = self.view(build).await;

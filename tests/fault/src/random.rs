@@ -35,7 +35,8 @@ mod tests {
 
     #[test]
     fn a_seed_repeats_and_names_differ() {
-        let draw = |seed, name| (0..4).map(|_| 0).scan(Random::new(seed, name), |r, _| Some(r.bits())).collect::<Vec<_>>();
+        let draw =
+            |seed, name| (0..4).map(|_| 0).scan(Random::new(seed, name), |r, _| Some(r.bits())).collect::<Vec<_>>();
         assert_eq!(draw(7, "F1"), draw(7, "F1"));
         assert_ne!(draw(7, "F1"), draw(7, "F2"));
         assert_ne!(draw(7, "F1"), draw(8, "F1"));

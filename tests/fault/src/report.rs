@@ -141,7 +141,8 @@ impl Report {
 
     /// For people.
     pub fn markdown(&self) -> String {
-        let mut text = format!("# Reliability report\n\n{}, the {} form, seed {}.\n", self.version, self.size, self.seed);
+        let mut text =
+            format!("# Reliability report\n\n{}, the {} form, seed {}.\n", self.version, self.size, self.seed);
         for (name, value) in &self.machine {
             let _ = write!(text, " {name}: {value}.");
         }

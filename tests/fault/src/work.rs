@@ -51,14 +51,8 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// By their share in the mixed load, of twenty.
-    pub(crate) const MIX: [(Kind, u64); 6] = [
-        (Kind::Dag, 8),
-        (Kind::Groovy, 4),
-        (Kind::Sleep, 3),
-        (Kind::Chatty, 2),
-        (Kind::Approval, 1),
-        (Kind::Once, 2),
-    ];
+    pub(crate) const MIX: [(Kind, u64); 6] =
+        [(Kind::Dag, 8), (Kind::Groovy, 4), (Kind::Sleep, 3), (Kind::Chatty, 2), (Kind::Approval, 1), (Kind::Once, 2)];
 
     pub(crate) fn pick(mut draw: u64) -> Kind {
         for (kind, share) in Self::MIX {
@@ -171,7 +165,12 @@ impl Load {
     }
 
     /// Waits until all have ended, answering what is asked; then compares. `interrupted`: builds that may have been.
-    pub(crate) async fn settle(&self, server: &Server, builds: &[Started], outcome: &mut Outcome) -> Result<(), String> {
+    pub(crate) async fn settle(
+        &self,
+        server: &Server,
+        builds: &[Started],
+        outcome: &mut Outcome,
+    ) -> Result<(), String> {
         let begin = std::time::Instant::now();
         loop {
             let _ = self.answer_all(server).await;
@@ -227,11 +226,20 @@ impl Load {
                 let log = server.log(started.id, "/a").await?;
                 logs += 1;
                 if Sha256::digest(&log)[..] != expected[..] {
-                    outcome.find(format!("the log of build {} is not what it printed ({} bytes)", started.id, log.len()));
+                    outcome.find(format!(
+                        "the log of build {} is not what it printed ({} bytes)",
+                        started.id,
+                        log.len()
+                    ));
                 }
             }
             if started.kind == Kind::Once {
-                let times = self.requests.lock().unwrap_or_else(PoisonError::into_inner).get(&format!("/once/{number}")).copied();
+                let times = self
+                    .requests
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get(&format!("/once/{number}"))
+                    .copied();
                 if times.unwrap_or(0) > 1 {
                     outcome.find(format!("the request of build {} left {times:?} times", started.id));
                 }
@@ -242,7 +250,9 @@ impl Load {
         outcome.measure("in success", format!("{good} ({percent} %)"));
         outcome.measure("a person was asked", asked);
         outcome.measure("whole logs compared", logs);
-        outcome.expect(percent >= FLOOR, || format!("only {percent} % of the builds ended in success; the floor is {FLOOR} %"));
+        outcome.expect(percent >= FLOOR, || {
+            format!("only {percent} % of the builds ended in success; the floor is {FLOOR} %")
+        });
         Ok(())
     }
 

@@ -159,7 +159,10 @@ impl Records {
 
     /// Whole lines or nothing: half a line would swallow the next one.
     fn append(&mut self, lines: &str) -> std::io::Result<()> {
-        if let Err(error) = self.file.write_all(lines.as_bytes()) {
+        haliotis_failpoints::failpoint!("supervisor.record.before");
+        let written = self.file.write_all(lines.as_bytes());
+        haliotis_failpoints::failpoint!("supervisor.record.after");
+        if let Err(error) = written {
             self.file.set_len(self.length)?;
             return Err(error);
         }

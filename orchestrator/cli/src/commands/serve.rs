@@ -11,7 +11,7 @@ use haliotis_server::{AppState, Ending, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, notify, CloudKind, Options, edges, jenkinsfiles, process, triggers, users};
+use crate::app::{App, CloudKind, Options, edges, jenkinsfiles, notify, process, triggers, users};
 use crate::client::Address;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};

@@ -24,6 +24,13 @@ impl PostgresServer {
     }
 
     pub(super) async fn execute(&self, statement: Statement) -> Result<u64, sqlx::Error> {
+        haliotis_failpoints::failpoint!("postgres.change.before");
+        let changed = self.execute_parts(statement).await;
+        haliotis_failpoints::failpoint!("postgres.change.after");
+        changed
+    }
+
+    async fn execute_parts(&self, statement: Statement) -> Result<u64, sqlx::Error> {
         let parts = statement.parts();
         if let [one] = parts.as_slice() {
             let run = async |connection: &mut PoolConnection<Postgres>| one.postgres().execute(&mut **connection).await;
@@ -44,7 +51,12 @@ impl PostgresServer {
     /// Makes the build, or finds the one with the same `once` key.
     pub(super) async fn create_build(&self, build: &NewBuildRow) -> Result<Created, JournalError> {
         let epoch = self.epoch;
-        let attempt = async || self.with(async |connection| create(connection, build, epoch).await).await;
+        let attempt = async || {
+            haliotis_failpoints::failpoint!("postgres.create.before");
+            let made = self.with(async |connection| create(connection, build, epoch).await).await;
+            haliotis_failpoints::failpoint!("postgres.create.after");
+            made
+        };
         match attempt().await {
             // Another server made it between our look and our insert.
             Err(error) if failure::is_duplicate(&error) => attempt().await,
@@ -55,7 +67,9 @@ impl PostgresServer {
 
     /// Writes the turns that pass the fence. Those of which nobody can tell whether they were written are remembered.
     pub(super) async fn append_turns(&self, turns: &[NewTurn]) -> Result<Outcomes, JournalError> {
+        haliotis_failpoints::failpoint!("postgres.append.before");
         let outcomes = self.try_append(turns).await;
+        haliotis_failpoints::failpoint!("postgres.append.after");
         self.note_doubt(turns, outcomes.as_ref().is_err_and(|error| !failure::is_refusal(error)));
         match outcomes {
             Err(error) if turns.len() > 1 && failure::is_refusal(&error) => self.append_one_by_one(turns).await,

@@ -276,6 +276,8 @@ fn transact(connection: &Connection, work: &[&Work]) -> rusqlite::Result<Vec<Don
             }
         });
     }
+    haliotis_failpoints::failpoint!("sqlite.commit.before");
     connection.prepare_cached("COMMIT")?.execute(())?;
+    haliotis_failpoints::failpoint!("sqlite.commit.after");
     Ok(done)
 }
