@@ -17,7 +17,7 @@ use crate::work::ledger;
 const PIPELINE: &str = "name: p
 steps:
   a: { run: 'echo a >> LEDGER; echo said a' }
-  b: { needs: [a], uses: sleep, with: { for: 50ms } }
+  b: { needs: [a], uses: sleep, with: { duration: 50ms } }
   ask: { needs: [b], input: { message: 'Go?' } }
   c: { needs: [ask], run: 'echo c >> LEDGER' }
 ";
@@ -132,7 +132,7 @@ async fn to_the_end(house: &House, server: &mut Server, build: i64) -> Result<Op
             Ok(view) => {
                 for input in view["inputs"].as_array().into_iter().flatten() {
                     let body = serde_json::json!({"step": input["id"], "decision": "approved", "reason": "go",
-                        "digest": input["digest"], "values": {}});
+                        "digest": input["input"]["digest"], "values": {}});
                     let _ = server.send("POST", &format!("/api/v1/builds/{build}/answer"), &body).await;
                 }
             }

@@ -15,7 +15,7 @@ const DISK_MB: u64 = 24;
 /// The contract: all goes on within this once there is room.
 const RECOVERED: Duration = Duration::from_secs(30);
 
-const PIPELINE: &str = "name: p\nsteps:\n  a: { uses: sleep, with: { for: 300ms } }\n  b: { needs: [a], uses: sleep, with: { for: 300ms } }\n";
+const PIPELINE: &str = "name: p\nsteps:\n  a: { uses: sleep, with: { duration: 300ms } }\n  b: { needs: [a], uses: sleep, with: { duration: 300ms } }\n";
 
 pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     let mut house = House::new(&trial.options.binary, "f4")?;

@@ -56,7 +56,7 @@ async fn paused(trial: &mut Trial, url: &str) -> Result<(), String> {
     // A name of its own: the database may have been used before.
     let name = format!("two-{}", &hex::encode(Sha256::digest(one.dir.display().to_string()))[..12]);
     let text = format!(
-        "name: {name}\nsteps:\n  a: {{ run: 'echo a >> {0}; sleep 40' }}\n  b: {{ run: 'echo b >> {0}' }}\n  c: {{ needs: [b], uses: sleep, with: {{ for: 20s }} }}\n",
+        "name: {name}\nsteps:\n  a: {{ run: 'echo a >> {0}; sleep 40' }}\n  b: {{ run: 'echo b >> {0}' }}\n  c: {{ needs: [b], uses: sleep, with: {{ duration: 20s }} }}\n",
         file.display()
     );
     one.pipeline(&first, &name, "yaml", &text).await?;

@@ -104,7 +104,7 @@ async fn git(repo: &std::path::Path, args: &[&str]) -> Result<(), String> {
 
 async fn commit(repo: &std::path::Path, number: usize) -> Result<(), String> {
     let text = format!(
-        "name: p\n# {number}\non: {{ poll: {{ branch: main, every: {EVERY} }} }}\nsteps: {{ a: {{ uses: sleep, with: {{ for: 1ms }} }} }}\n"
+        "name: p\n# {number}\non: {{ poll: {{ branch: main, every: {EVERY} }} }}\nsteps: {{ a: {{ uses: sleep, with: {{ duration: 1ms }} }} }}\n"
     );
     std::fs::write(repo.join("haliotis.yaml"), text).map_err(|error| error.to_string())?;
     git(repo, &["add", "."]).await?;

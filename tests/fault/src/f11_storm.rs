@@ -84,7 +84,7 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
 
 /// A repository of so many commits, made in one go; their hashes.
 async fn repository(house: &House, repo: &str, commits: usize) -> Result<Vec<String>, String> {
-    let definition = "name: p\non: { webhook: {} }\nsteps:\n  one: { uses: sleep, with: { for: 1ms } }\n";
+    let definition = "name: p\non: { webhook: {} }\nsteps:\n  one: { uses: sleep, with: { duration: 1ms } }\n";
     let mut stream = String::new();
     for number in 0..commits {
         let mark = number + 1;

@@ -34,7 +34,7 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     }
     house.pipeline(&server, "big", "yaml", &text).await?;
     house
-        .pipeline(&server, "small", "yaml", "name: small\nsteps: { a: { uses: sleep, with: { for: 1ms } } }\n")
+        .pipeline(&server, "small", "yaml", "name: small\nsteps: { a: { uses: sleep, with: { duration: 1ms } } }\n")
         .await?;
     let begin = Instant::now();
     let big = server.build("big", "big").await?;

@@ -157,7 +157,7 @@ impl Load {
             let input = &question["input"];
             let (Some(build), Some(step)) = (question["build"]["id"].as_i64(), input["id"].as_str()) else { continue };
             let body = serde_json::json!({"step": step, "decision": "approved", "reason": "chaos says so",
-                "digest": input["digest"], "values": answer_values(input)});
+                "digest": input["input"]["digest"], "values": answer_values(&input["input"])});
             // Another look finds those that were refused or cut off.
             let _ = server.send("POST", &format!("/api/v1/builds/{build}/answer"), &body).await;
         }
@@ -202,7 +202,7 @@ impl Load {
                     continue;
                 }
             };
-            let number = view["number"].as_i64().unwrap_or(0);
+            let number = view["build"]["number"].as_i64().unwrap_or(0);
             if let Some(other) = numbers.insert((started.kind, number), started.id)
                 && other != started.id
             {
