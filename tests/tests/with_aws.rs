@@ -35,7 +35,7 @@ fn roles_and_regions_reach_scripts_and_stacks() {
     let done = house.run(&["run", &file]).expect(0);
     let said = format!("{}{}", done.stdout, done.stderr);
     for part in [
-        "us-east-1 arn:aws:iam::000000000000:root",
+        "us-east-1 arn:aws:iam::000000000000:user/haliotis",
         "Requesting assume role deploy in account 123456789012",
         "eu-west-1 arn:aws:sts::123456789012:assumed-role/deploy/Jenkins-",
         "outputs: made-by-a-role",

@@ -119,7 +119,8 @@ pub async fn items<'a>(
 /// What the server says.
 pub async fn start_queued(client: &Client, generated: &Generated) -> Result<(), Failure> {
     for name in &generated.queued {
-        client.send_text("POST", &format!("{}build", job_path(name)), None).await?;
+        // An empty form, since a job with parameters takes no build without one; each has its default.
+        client.send_text("POST", &format!("{}build?json=%7B%7D", job_path(name)), None).await?;
     }
     Ok(())
 }
