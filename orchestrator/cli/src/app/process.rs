@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(console("println 'a'\nprint(\")]}.\")", 0, 1), "a\n)]}.");
         assert_eq!(console("[1, 2].sum()", 0, 1), "Result: 3\n");
         assert!(console("throw new IllegalStateException('no')", 0, 1).contains("IllegalStateException: no"));
-        assert!(console("def (", 0, 1).contains("Script1"));
+        assert!(console("def (", 0, 1).contains("@ line 1, column"));
     }
 
     #[test]
