@@ -59,10 +59,20 @@ async fn deploying(then: i64) -> (World, Pipeline) {
     let mut old = new_build(&deploy, object("ModelPackageArn", arn(1)), cause(1));
     old.created_at = Millis(then);
     history::past(&store, &logs, old, "grace").await;
-    store.put_pipeline(&deploy).await.unwrap();
+    store.put_pipeline(&deploy).await.expect("a store in memory takes it");
     let world = World::over(store, config()).await;
-    world.models.packages.lock().unwrap().extend([package(1, 5.0, "Approved"), package(2, 4.0, "Approved")]);
-    let id = world.engine.create(new_build(&deploy, object("ModelPackageArn", arn(2)), cause(2))).await.unwrap().id;
+    world
+        .models
+        .packages
+        .lock()
+        .expect("nobody panicked")
+        .extend([package(1, 5.0, "Approved"), package(2, 4.0, "Approved")]);
+    let id = world
+        .engine
+        .create(new_build(&deploy, object("ModelPackageArn", arn(2)), cause(2)))
+        .await
+        .expect("it is made")
+        .id;
     world.until(id, |view| view.status == BuildStatus::Waiting).await;
     (world, deploy)
 }
