@@ -124,6 +124,15 @@ pub trait Catalog: Send + Sync {
     async fn document(&self, kind: &str, name: &str) -> Result<Option<String>, JournalError>;
     /// Names and texts of a kind, by name.
     async fn documents(&self, kind: &str) -> Result<Vec<(String, String)>, JournalError>;
+    /// Puts a text in the place of another: `false`, and nothing changed, when the text that is there is not `expected`
+    /// (`None`: there is none). So that several servers over one database may keep one table.
+    async fn swap_document(
+        &self,
+        kind: &str,
+        name: &str,
+        expected: Option<&str>,
+        body: &str,
+    ) -> Result<bool, JournalError>;
     /// Removes one; `false`: there was none.
     async fn remove_document(&self, kind: &str, name: &str) -> Result<bool, JournalError>;
 

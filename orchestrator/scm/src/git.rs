@@ -96,6 +96,29 @@ pub fn references(url: &RepoUrl, credential: Option<&Credential>) -> Result<Vec<
     Ok(all.into_iter().collect())
 }
 
+/// The commit that a branch, a tag (what an annotated one points to) or a full hash names, in this order; `None` when the
+/// repository has none of them. A full hash is not looked for: the fetch will tell.
+///
+/// # Errors
+/// As [`ls_remote`].
+pub fn revision(url: &RepoUrl, name: &str, credential: Option<&Credential>) -> Result<Option<String>, ScmError> {
+    if name.len() == 40 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(Some(name.to_owned()));
+    }
+    let plain = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/")).unwrap_or(name);
+    let branch = branch_ref(plain)?;
+    let tag = format!("refs/tags/{plain}");
+    let peeled = format!("{tag}^{{}}");
+    let wanted: &[&str] = if name.starts_with("refs/tags/") { &[&peeled, &tag] } else { &[&branch, &peeled, &tag] };
+    let mut args = vec!["--", url.as_str()];
+    args.extend_from_slice(wanted);
+    let out = Git::new("ls-remote", url, credential, LS_REMOTE_TIMEOUT).run(&args)?;
+    let found = |reference: &str| {
+        out.lines().find_map(|line| line.split_once('\t').filter(|(_, name)| *name == reference)).map(|(commit, _)| commit)
+    };
+    Ok(wanted.iter().find_map(|reference| found(reference)).map(str::to_owned))
+}
+
 /// Fetches into the bare repository `into` what `refspecs` name; tags are left out.
 ///
 /// # Errors

@@ -16,11 +16,13 @@ mod mirror;
 mod poll;
 #[cfg(test)]
 mod testing;
+mod tree;
 pub mod webhook;
 
 pub use address::{RepoUrl, Transport, same_repo};
 pub use credential::Credential;
 pub use error::ScmError;
 pub use mirror::{CommitInfo, Mirror, commit_at, definition_at};
-pub use poll::{ls_remote, references};
+pub use poll::{ls_remote, references, revision};
+pub use tree::{MAX_TREE_BYTES, MAX_TREE_FILES, texts_at};
 pub use webhook::{Change, HookError, Host, Push, ScmEvent};

@@ -189,6 +189,10 @@ impl Mirror {
         Repository::open_bare(&self.folder).is_ok_and(|repo| repo.find_commit(id).is_ok())
     }
 
+    pub(crate) fn tree<'r>(&self, repo: &'r Repository, commit: &str) -> Result<git2::Tree<'r>, ScmError> {
+        self.find(repo, commit)?.tree().map_err(|error| self.failed(error))
+    }
+
     pub(crate) fn open(&self) -> Result<Repository, ScmError> {
         Repository::open_bare(&self.folder).map_err(|error| self.failed(error))
     }

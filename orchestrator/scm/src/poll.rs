@@ -21,6 +21,15 @@ pub async fn references(url: &str, credential: Option<&Credential>) -> Result<Ve
     blocking(move || git::references(&address, credential.as_ref())).await
 }
 
+/// The commit that a branch, a tag or a full hash names, see [`git::revision`].
+///
+/// # Errors
+/// As [`ls_remote`].
+pub async fn revision(url: &str, name: &str, credential: Option<&Credential>) -> Result<Option<String>, ScmError> {
+    let (address, name, credential) = (RepoUrl::parse(url)?, name.to_owned(), credential.cloned());
+    blocking(move || git::revision(&address, &name, credential.as_ref())).await
+}
+
 /// Runs blocking work beside the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ScmError> + Send + 'static,

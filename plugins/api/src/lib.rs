@@ -9,6 +9,7 @@
 pub mod conformance;
 mod context;
 mod process;
+pub mod program;
 
 use async_trait::async_trait;
 pub use context::{CloudSettings, Log, StepContext, parse_duration_ms};

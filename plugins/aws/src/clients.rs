@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sts::config::Credentials;
+use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use haliotis_plugin_api::{CloudSettings, StepError};
 use tokio::sync::OnceCell;
@@ -31,6 +31,7 @@ pub struct Clients {
     pub(crate) cloudformation: aws_sdk_cloudformation::Client,
     pub(crate) codebuild: aws_sdk_codebuild::Client,
     pub(crate) sts: aws_sdk_sts::Client,
+    credentials: Option<SharedCredentialsProvider>,
     account: OnceCell<String>,
     /// Buckets seen to exist, so that each is asked for once.
     pub(crate) buckets: Mutex<BTreeSet<String>>,
@@ -79,9 +80,15 @@ impl Clients {
             cloudformation: aws_sdk_cloudformation::Client::new(config),
             codebuild: aws_sdk_codebuild::Client::new(config),
             sts: aws_sdk_sts::Client::new(config),
+            credentials: config.credentials_provider(),
             account: OnceCell::new(),
             buckets: Mutex::default(),
         }
+    }
+
+    /// Who asks, for services that are asked by signed HTTP.
+    pub(crate) fn credentials(&self) -> Option<&SharedCredentialsProvider> {
+        self.credentials.as_ref()
     }
 
     /// True for the local cloud.

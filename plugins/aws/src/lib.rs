@@ -14,11 +14,13 @@ mod codebuild;
 mod error;
 mod follow;
 mod image;
+mod jenkins;
 mod job_log;
 mod names;
 pub mod registry;
 mod roles;
 mod sagemaker;
+mod signed;
 mod storage;
 mod uploads;
 
@@ -29,6 +31,7 @@ pub use roles::{Role, Taken, assume_role};
 
 /// All AWS steps, by name.
 pub const STEPS: &[&dyn StepRunner] = &[
+    &jenkins::Call,
     &cloudformation::Deploy,
     &codebuild::Start,
     &sagemaker::Evaluate,

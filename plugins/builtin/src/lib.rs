@@ -6,6 +6,7 @@
 mod archive;
 mod checkout;
 mod condition;
+mod copy_artifacts;
 mod docs;
 mod echo;
 mod environment;
@@ -13,17 +14,23 @@ mod files;
 mod files_step;
 mod http;
 mod junit;
+mod mail;
+mod manifest;
 mod noop;
 mod process;
+mod program;
 mod read_file;
 mod sh;
 mod sleep;
+mod smtp;
 mod stash;
 mod stopping;
 mod write_file;
 mod zip;
 
 pub use docs::markdown;
+pub use mail::{FindServer, Mail, MailServer};
+pub use manifest::programs;
 use haliotis_model::Placement;
 use haliotis_plugin_api::StepRunner;
 
@@ -32,6 +39,7 @@ pub const STEPS: &[&dyn StepRunner] = &[
     &archive::Archive,
     &checkout::Checkout,
     &condition::Condition,
+    &copy_artifacts::CopyArtifacts,
     &echo::Echo,
     &environment::Environment(Placement::Agent),
     &files_step::Files,

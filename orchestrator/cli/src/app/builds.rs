@@ -6,8 +6,9 @@ use haliotis_flow::Diagnostic;
 use haliotis_model::branches::{HEADS, Head};
 use haliotis_model::{Cause, NewBuild, Object, Pipeline, Source, Value, WorkspaceKind};
 
+use crate::app::libraries::Libraries;
 use crate::app::triggers::branches;
-use crate::app::{App, registry};
+use crate::app::{App, previous, registry};
 
 /// Local files a definition may name, in all: a bound that no honest pipeline meets.
 const MAX_FILES: usize = 256;
@@ -97,7 +98,7 @@ impl App {
             source,
             parameters,
             causes: vec![request.cause.clone()],
-            event,
+            event: previous::told(self, name, event).await?,
             workspace: WorkspaceKind::Own,
             cloud: self.cloud_name(),
             created_at: now(),
@@ -165,7 +166,11 @@ impl App {
             commit: None,
             credential: pipeline.credential.clone(),
         };
-        let Some(repo) = &pipeline.repo else { return Ok(source) };
+        let libraries = Libraries::new(&self.options.config_dir, &self.cache_dir(), Some(self.store.as_ref()));
+        let Some(repo) = &pipeline.repo else {
+            libraries.pin_wanted(&mut source).await;
+            return Ok(source);
+        };
         let credential = self.git_credential(pipeline.credential.as_deref()).await?;
         let branch = if pipeline.branch.is_empty() { "main" } else { &pipeline.branch };
         let commit = match commit {
@@ -182,6 +187,7 @@ impl App {
         source.text = read(pipeline.path.clone()).await?;
         source.branch = Some(branch.to_owned());
         source.commit = Some(commit.clone());
+        libraries.pin_wanted(&mut source).await;
         loop {
             let language = registry::language(&source.language);
             let wanted: Vec<_> =

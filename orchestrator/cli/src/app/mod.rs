@@ -8,6 +8,7 @@
 //! folder, since jobs that outlive a server know it.
 
 pub mod builds;
+pub mod casc;
 pub mod cloud;
 pub mod credentials;
 pub mod edges;
@@ -15,7 +16,10 @@ pub mod elsewhere;
 pub mod jenkinsfiles;
 pub mod keepsake;
 pub mod notify;
+pub mod kinds;
+pub mod libraries;
 pub mod parameters;
+pub mod previous;
 pub mod process;
 pub mod python;
 mod quarantine;
@@ -54,6 +58,8 @@ pub enum CloudKind {
 pub struct Options {
     /// The data folder.
     pub dir: PathBuf,
+    /// Where `jenkins.yaml` and `plugins` lie: the data folder of the machine, also for a run with a folder of its own.
+    pub config_dir: PathBuf,
     /// A PostgreSQL database for the builds; `None`: a file in the folder.
     pub database: Option<String>,
     /// The cloud.
@@ -121,6 +127,8 @@ impl App {
             .map_err(|error| Failure::world(error.to_string()))?;
         let (cloud, local_cloud) = cloud::open(&options, Arc::clone(&supervisor)).await?;
         let logs = LogStore::new(DataDir::logs(&dir));
+        let link = kinds::Link::new(&options.config_dir);
+        registry::load_plugins(&options.config_dir);
         let agent = LocalAgent::new(haliotis_agent::AgentConfig {
             name: agent_name(&options),
             data_dir: dir.clone(),
@@ -129,7 +137,7 @@ impl App {
             base_url: options.base_url.clone(),
             cloud: Arc::clone(&cloud),
             vars: step_vars(&options, &cloud),
-            runners: registry::runners(Some(dir.as_path()).filter(|_| !options.alone)),
+            runners: registry::runners(Some(dir.as_path()).filter(|_| !options.alone), &link),
             processes: supervisor,
             credentials: Arc::new(credentials::Credentials::new(Arc::clone(&store), Arc::clone(&cloud))),
         });
@@ -142,7 +150,7 @@ impl App {
                 Engine::start_watched(journal, executor, languages, options.recover, watch).await?
             }
         };
-        Ok(Arc::new(App {
+        let app = Arc::new(App {
             options,
             engine,
             store,
@@ -152,7 +160,9 @@ impl App {
             nudges: triggers::Nudges::default(),
             quiet: process::Quiet::default(),
             _lock: lock,
-        }))
+        });
+        link.set(&app);
+        Ok(app)
     }
 
     /// The catalogue.

@@ -1,34 +1,60 @@
 //! All step kinds and languages of this binary: sorted lists, no magic.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use haliotis_flow::Language;
 use haliotis_model::StepSchema;
 use haliotis_plugin_api::StepRunner;
 
+use crate::app::kinds::{self, Link};
 use crate::app::steps::JobDsl;
 
-/// Step kinds of the plugins.
-fn plugins() -> impl Iterator<Item = &'static dyn StepRunner> {
-    haliotis_plugin_builtin::steps().into_iter().chain(haliotis_plugin_aws::steps())
-}
-
-/// Every step kind, sorted by name; those that need the server find it by its data folder, if there is one.
-pub fn runners(server: Option<&Path>) -> Vec<&'static dyn StepRunner> {
+/// Every step kind, sorted by name: those of the plugins, those that need the server, and programs of the data folder.
+/// `server` is the data folder of a server, if this process is one.
+pub fn runners(server: Option<&Path>, link: &Link) -> Vec<&'static dyn StepRunner> {
     // One for each app, of which a process has one: it lives as long as that.
     let own: &'static dyn StepRunner = Box::leak(Box::new(JobDsl::of(server)));
-    let mut runners: Vec<_> = plugins().chain([own]).collect();
+    let mut runners: Vec<_> = haliotis_plugin_builtin::steps()
+        .into_iter()
+        .chain(haliotis_plugin_aws::steps())
+        .chain([own])
+        .chain(kinds::runners(link))
+        .chain(plugins().iter().copied())
+        .collect();
     runners.sort_by_key(|runner| runner.schema().name);
+    // A program never takes the place of what is built in.
+    runners.dedup_by_key(|runner| runner.schema().name);
     runners
 }
 
 /// Their schemas, in the same order.
 pub fn schemas() -> Vec<StepSchema> {
-    let mut schemas: Vec<_> = plugins().map(|runner| runner.schema()).chain([JobDsl::default().schema()]).collect();
-    schemas.sort_by_key(|schema| schema.name);
-    schemas
+    runners(None, &Link::default()).iter().map(|runner| runner.schema()).collect()
 }
+
+/// Step kinds that programs of the data folder offer; none before [`load_plugins`].
+pub fn plugins() -> &'static [&'static dyn StepRunner] {
+    PLUGINS.get().map_or(&[], Vec::as_slice)
+}
+
+/// Reads the manifests in a data folder, once in a process. What is wrong with one is logged and told by `haliotis
+/// doctor`; the others are there.
+pub fn load_plugins(data: &Path) {
+    PLUGINS.get_or_init(|| {
+        let builtin: Vec<&str> =
+            haliotis_plugin_builtin::STEPS.iter().map(|step| step.schema().name).collect();
+        let (found, problems) = haliotis_plugin_builtin::programs(&data.join(PLUGINS_FOLDER), &builtin);
+        for problem in problems {
+            tracing::warn!("{problem}");
+        }
+        found
+    });
+}
+
+static PLUGINS: OnceLock<Vec<&'static dyn StepRunner>> = OnceLock::new();
+/// The folder of the data folder where programs that are steps lie.
+pub const PLUGINS_FOLDER: &str = "plugins";
 
 /// Every language.
 pub fn languages() -> Vec<Arc<dyn Language>> {

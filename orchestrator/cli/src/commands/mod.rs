@@ -51,6 +51,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     trace(cli.global.verbose);
     let ctx = Context::new(&cli.global);
+    crate::app::registry::load_plugins(&ctx.data_dir());
     let outcome = match cli.verb {
         Verb::Run(args) => alone(args, &ctx),
         verb => crowd(verb, &ctx),

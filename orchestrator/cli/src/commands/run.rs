@@ -8,6 +8,7 @@ use haliotis_engine::{Recover, now};
 use haliotis_model::{BuildResult, Cause, NewBuild, WorkspaceKind};
 use haliotis_store::DataDir;
 
+use crate::app::libraries::Libraries;
 use crate::app::{App, Options, parameters, python, registry, source};
 use crate::commands::lint;
 use crate::commands::serve::{EngineArgs, cloud_line};
@@ -48,7 +49,9 @@ pub struct Run {
 
 /// Runs to the end; exit code 0, 1 or 5 as the build ended.
 pub async fn run(args: Run, ctx: &Context) -> Outcome {
-    let source = source::read(&args.file)?;
+    let mut source = source::read(&args.file)?;
+    // Libraries are configured for this machine, not for the folder of one run.
+    Libraries::new(&ctx.data_dir(), &ctx.data_dir().join("cache").join("git"), None).pin_wanted(&mut source).await;
     let app = App::open(options(&args, ctx)?).await?;
     // On the engine's thread, which then need not read the file again.
     let definition = app.engine.prepare(&source).await;

@@ -59,6 +59,7 @@ impl EngineArgs {
     pub fn options(&self, ctx: &Context) -> Options {
         Options {
             dir: ctx.data_dir(),
+            config_dir: ctx.data_dir(),
             database: ctx.database.clone(),
             cloud: self.cloud,
             region: self.region.clone(),

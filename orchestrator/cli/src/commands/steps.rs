@@ -12,10 +12,32 @@ use crate::failure::{Failure, Outcome};
 pub struct Steps {
     /// Document this step kind
     name: Option<String>,
+    /// Tell how to add a step of one's own
+    #[arg(long, conflicts_with = "name")]
+    how: bool,
 }
+
+/// How to add one; the manifest is that of the protocol's documentation.
+const HOW: &str = r#"A step of your own is one of:
+  - a function of the Jenkinsfile: def NAME(args) { ... }
+  - vars/NAME.groovy of a shared library (jenkins.yaml of the data folder, unclassified.globalLibraries)
+  - a program: a folder below PLUGINS with a plugin.json, which Jenkinsfiles and YAML pipelines can use:
+
+{ "protocol": 1,
+  "steps": [ { "name": "greet", "doc": "Greets somebody.", "program": ["python3", "greet.py"],
+               "arguments": [ { "name": "who", "kind": "string", "required": true, "doc": "Whom." } ] } ] }
+
+The program reads one JSON object from standard input ({"step", "key", "arguments", "workspace", "build", ...}) and writes
+JSON lines: {"log": TEXT}, {"outputs": {NAME: VALUE}}, {"result": "success|unstable|failure", "message": TEXT}.
+Other lines and standard error go into the log. plugins/examples/model-card of the source is a worked example."#;
 
 /// Lists all, or documents one.
 pub fn run(args: &Steps, ctx: &Context) -> Outcome {
+    if args.how {
+        let folder = ctx.data_dir().join(crate::app::registry::PLUGINS_FOLDER);
+        ctx.print(HOW.replace("PLUGINS", &folder.display().to_string()));
+        return Ok(());
+    }
     let schemas = crate::app::registry::schemas();
     let Some(name) = &args.name else {
         if ctx.json {

@@ -46,12 +46,40 @@ pub(crate) fn libraries(script: &Script) -> Vec<String> {
     }
     for stmt in &script.body.stmts {
         let Some(call) = crate::declare::call_named(stmt, "library") else { continue };
+        // One with an address of its own is read when the script comes to it.
+        if call.named().any(|entry| entry.key.as_str() == Some("retriever")) {
+            continue;
+        }
         let named = call.named().find(|entry| entry.key.as_str() == Some("identifier")).map(|entry| &entry.value);
         found.extend(named.or_else(|| call.positional().next()).and_then(|expr| expr.as_str()).map(str::to_owned));
     }
     found.sort();
     found.dedup();
     found
+}
+
+/// Whether anything of a library may be among the names of a script.
+pub(crate) fn names_a_library(script: &Script) -> bool {
+    !libraries(script).is_empty() || loads_later(script)
+}
+
+/// Whether the script may load a library while it runs: by a name that is computed, from an address of its own, or below
+/// the top level.
+pub(crate) fn loads_later(script: &Script) -> bool {
+    let text = script.lines.text();
+    let calls = text.match_indices("library").filter(|(at, word)| {
+        let before = text[..*at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        before.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '.') && matches!(after, Some('(' | ' '))
+    });
+    let pinned = script.body.stmts.iter().filter(|stmt| {
+        crate::declare::call_named(stmt, "library").is_some_and(|call| {
+            let named = call.named().find(|entry| entry.key.as_str() == Some("identifier")).map(|entry| &entry.value);
+            let own = call.named().any(|entry| entry.key.as_str() == Some("retriever"));
+            !own && named.or_else(|| call.positional().next()).is_some_and(|expr| expr.as_str().is_some())
+        })
+    });
+    calls.count() > pinned.count()
 }
 
 /// Strings in quotes.

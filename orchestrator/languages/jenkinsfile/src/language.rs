@@ -40,8 +40,8 @@ impl Language for Jenkinsfile {
         VERSION
     }
 
-    fn inspect(&self, source: &Source, _steps: &[StepSchema]) -> Result<Definition, Vec<Diagnostic>> {
-        let read = read(source)?;
+    fn inspect(&self, source: &Source, steps: &[StepSchema]) -> Result<Definition, Vec<Diagnostic>> {
+        let read = read(source, steps)?;
         let mut found = definition::of(read.model.as_ref(), &read.script);
         found.warnings = diagnostics(&read.warnings, source);
         Ok(found)
@@ -50,11 +50,11 @@ impl Language for Jenkinsfile {
     fn wants(&self, source: &Source) -> Vec<String> {
         let Ok(script) = haliotis_groovy_syntax::parse(&source.text, &source.path) else { return Vec::new() };
         let wanted = definition::libraries(&script).into_iter().map(|library| format!("{LIBRARY}{library}"));
-        wanted.filter(|path| !source.files.keys().any(|file| file.starts_with(path.as_str()))).collect()
+        wanted.filter(|path| !source.files.keys().any(|file| is_of(file, path))).collect()
     }
 
     fn load(&self, _: BuildId, build: &NewBuild, steps: &[StepSchema]) -> Result<Loaded, Vec<Diagnostic>> {
-        let read = read(&build.source)?;
+        let read = read(&build.source, steps)?;
         let found = definition::of(read.model.as_ref(), &read.script);
         let facts = run::Facts {
             build: build.clone(),
@@ -67,18 +67,38 @@ impl Language for Jenkinsfile {
     }
 }
 
-fn read(source: &Source) -> Result<Read, Vec<Diagnostic>> {
+/// Whether a file belongs to a library.
+fn is_of(file: &str, library: &str) -> bool {
+    file.strip_prefix(library).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Libraries that could not be had: a problem each, where the script names them.
+fn missing(source: &Source, script: &Script, problems: &mut Problems<'_>) {
+    for (path, why) in &source.files {
+        let name = path.strip_prefix(LIBRARY).and_then(|path| path.strip_suffix("/.error"));
+        let (Some(name), Some(why)) = (name, why.as_str()) else { continue };
+        let at = script.lines.text().find(name).unwrap_or(0);
+        let start = u32::try_from(at).unwrap_or(0);
+        let end = start.saturating_add(u32::try_from(name.len()).unwrap_or(0));
+        let span = haliotis_groovy_syntax::Span::new(start, end);
+        problems.hinted(span, why, format!("the library {name} is read from Git when a build is made"));
+    }
+}
+
+fn read(source: &Source, steps: &[StepSchema]) -> Result<Read, Vec<Diagnostic>> {
     let script = haliotis_groovy_syntax::parse(&source.text, "WorkflowScript").map_err(|errors| {
         let problems: Vec<Problem> = errors.into_iter().map(Problem::from).collect();
         diagnostics(&problems, source)
     })?;
-    let (names, open) = library_names(source, &script);
+    let (mut names, open) = library_names(source, &script);
+    names.extend(run::script_kinds(steps).map(str::to_owned));
     let (model, problems) = {
         let mut problems = Problems::new(&script.lines);
         let model = declare::read(&script, &mut problems);
         if let Some(model) = &model {
             check::check(model, &mut problems);
         }
+        missing(source, &script, &mut problems);
         check::known::check(&script, &names, open, &mut problems);
         (model, problems.into_sorted())
     };
@@ -106,8 +126,8 @@ fn library_names(source: &Source, script: &Script) -> (BTreeSet<String>, bool) {
         globals.filter_map(|path| path.rsplit('/').next()?.strip_suffix(".groovy").map(str::to_owned)).collect();
     let open = definition::libraries(script)
         .iter()
-        .any(|library| !files.keys().any(|path| path.starts_with(&format!("{LIBRARY}{library}/"))));
-    (names, open)
+        .any(|library| !files.keys().any(|path| is_of(path, &format!("{LIBRARY}{library}"))));
+    (names, open || definition::loads_later(script))
 }
 
 /// The script with its `pipeline { }` replaced by a call that hands the fragments over as closures, in their scope.

@@ -27,13 +27,14 @@ use haliotis_model::Value;
 pub use convert::to_jenkinsfile;
 pub use language::{Jenkinsfile, NAME, VERSION};
 pub use problems::Problem;
+pub use run::SUPERSEDED_BY;
 use problems::Problems;
 pub use run::ROLE_PREFIX;
 
 /// Everything that is wrong with a Jenkinsfile, in the order of its text. Empty: it can run.
 pub fn validate(text: &str) -> Vec<Problem> {
     match haliotis_groovy_syntax::parse(text, "WorkflowScript") {
-        Ok(script) => validate_script(&script, &BTreeSet::new(), !definition::libraries(&script).is_empty()),
+        Ok(script) => validate_script(&script, &BTreeSet::new(), definition::names_a_library(&script)),
         Err(errors) => errors.into_iter().map(Problem::from).collect(),
     }
 }

@@ -85,6 +85,22 @@ impl Catalog for MemoryStore {
         Ok(own.map(|((_, name), body)| (name.clone(), body.clone())).collect())
     }
 
+    async fn swap_document(
+        &self,
+        kind: &str,
+        name: &str,
+        expected: Option<&str>,
+        body: &str,
+    ) -> Result<bool, JournalError> {
+        let mut state = self.write()?;
+        let key = (kind.to_owned(), name.to_owned());
+        if state.documents.get(&key).map(String::as_str) != expected {
+            return Ok(false);
+        }
+        state.documents.insert(key, body.to_owned());
+        Ok(true)
+    }
+
     async fn remove_document(&self, kind: &str, name: &str) -> Result<bool, JournalError> {
         Ok(self.write()?.documents.remove(&(kind.to_owned(), name.to_owned())).is_some())
     }

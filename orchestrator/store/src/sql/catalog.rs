@@ -87,6 +87,31 @@ impl<D: Database> Catalog for Sql<D> {
         self.rows(statement, |row| Ok((row.text(0)?.to_owned(), row.text(1)?.to_owned()))).await
     }
 
+    async fn swap_document(
+        &self,
+        kind: &str,
+        name: &str,
+        expected: Option<&str>,
+        body: &str,
+    ) -> Result<bool, JournalError> {
+        let statement = match expected {
+            None => Statement::new(
+                "INSERT INTO documents (kind, name, body) VALUES (?1, ?2, ?3) ON CONFLICT (kind, name) DO NOTHING",
+            )
+            .bind(kind)
+            .bind(name)
+            .bind(body),
+            Some(expected) => {
+                Statement::new("UPDATE documents SET body = ?3 WHERE kind = ?1 AND name = ?2 AND body = ?4")
+                    .bind(kind)
+                    .bind(name)
+                    .bind(body)
+                    .bind(expected)
+            }
+        };
+        Ok(self.change(statement).await? > 0)
+    }
+
     async fn remove_document(&self, kind: &str, name: &str) -> Result<bool, JournalError> {
         let statement = Statement::new("DELETE FROM documents WHERE kind = ?1 AND name = ?2");
         Ok(self.change(statement.bind(kind).bind(name)).await? > 0)

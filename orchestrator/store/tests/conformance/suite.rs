@@ -342,6 +342,16 @@ pub(crate) async fn documents_are_kept_by_kind_and_name(subject: Subject) {
     assert!(store.remove_document("config", "a").await.unwrap());
     assert!(!store.remove_document("config", "a").await.unwrap());
     assert_eq!(store.document("view", "a").await.unwrap().as_deref(), Some("<view/>"));
+    for (expected, body, done) in [
+        (Some("x"), "1", false),
+        (None, "1", true),
+        (None, "2", false),
+        (Some("2"), "3", false),
+        (Some("1"), "2", true),
+    ] {
+        assert_eq!(store.swap_document("table", "t", expected, body).await.unwrap(), done, "{expected:?} -> {body}");
+    }
+    assert_eq!(store.document("table", "t").await.unwrap().as_deref(), Some("2"));
 }
 
 pub(crate) async fn a_renamed_pipeline_keeps_its_builds_numbers_and_documents(subject: Subject) {

@@ -4,6 +4,6 @@ mod change_set;
 mod deploy;
 mod events;
 mod settings;
-mod stack;
+pub(crate) mod stack;
 
 pub(crate) use deploy::Deploy;

@@ -9,7 +9,7 @@ use crate::error::{Told, is_absent};
 
 /// What a status means to us.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meaning {
+pub(crate) enum Meaning {
     /// Something changes it now.
     Busy,
     /// It can be updated.
@@ -25,7 +25,7 @@ pub(super) enum Meaning {
 }
 
 /// The stack; `None` when there is none, also when it was deleted.
-pub(super) async fn describe(clients: &Clients, name: &str) -> Result<Option<Stack>, StepError> {
+pub(crate) async fn describe(clients: &Clients, name: &str) -> Result<Option<Stack>, StepError> {
     let described = match clients.cloudformation.describe_stacks().stack_name(name).send().await {
         Err(error) if is_absent(&error) => return Ok(None),
         other => other.told(&clients.cloud, &format!("describing the stack {name}"))?,
@@ -35,7 +35,7 @@ pub(super) async fn describe(clients: &Clients, name: &str) -> Result<Option<Sta
 }
 
 /// What the status of a stack means.
-pub(super) fn meaning(status: &StackStatus) -> Meaning {
+pub(crate) fn meaning(status: &StackStatus) -> Meaning {
     match status.as_str() {
         "REVIEW_IN_PROGRESS" => Meaning::Review,
         "CREATE_COMPLETE"
@@ -51,12 +51,12 @@ pub(super) fn meaning(status: &StackStatus) -> Meaning {
 }
 
 /// The status that says that a deployment went well.
-pub(super) fn went_well(status: &StackStatus) -> bool {
+pub(crate) fn went_well(status: &StackStatus) -> bool {
     matches!(status.as_str(), "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "IMPORT_COMPLETE")
 }
 
 /// Its parameters by name; null when there is no stack.
-pub(super) fn parameters(stack: Option<&Stack>) -> Value {
+pub(crate) fn parameters(stack: Option<&Stack>) -> Value {
     let Some(stack) = stack else { return Value::Null };
     let parameters = stack.parameters().iter();
     let pairs = parameters.map(|parameter| {
@@ -66,7 +66,7 @@ pub(super) fn parameters(stack: Option<&Stack>) -> Value {
 }
 
 /// Its outputs by name.
-pub(super) fn outputs(stack: &Stack) -> Object {
+pub(crate) fn outputs(stack: &Stack) -> Object {
     let outputs = stack.outputs().iter();
     outputs.map(|output| (output.output_key.clone().unwrap_or_default(), output.output_value.clone().into())).collect()
 }

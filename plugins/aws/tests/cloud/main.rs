@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "what steps logged is shown when a test fails")]
 
 mod bed;
+mod calls;
 mod codebuild;
 mod conformance;
 mod deploy;

@@ -276,7 +276,8 @@ impl Walk<'_, '_> {
 
 fn how_to_add(name: &str) -> String {
     format!(
-        "define it in the script (def {name}(…) {{ … }}) or as vars/{name}.groovy of a shared library loaded with @Library"
+        "define it in the script (def {name}(…) {{ … }}), as vars/{name}.groovy of a shared library loaded with @Library, \
+         or as a program of the plugins folder (haliotis steps --how)"
     )
 }
 

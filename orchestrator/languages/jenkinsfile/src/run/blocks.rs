@@ -417,45 +417,6 @@ impl Run {
         }
     }
 
-    /// `lock('name') { … }`: one holder a name within the build.
-    pub(crate) async fn lock(self: &Rc<Self>, ctx: &Ctx, given: &Given) -> Answer {
-        let resource = self.vm(|vm| given.text(vm, "resource"))?;
-        let label = self.vm(|vm| given.text(vm, "label"))?;
-        let Some(name) = resource.or(label) else {
-            return Err(self.throw("java.lang.IllegalArgumentException", "Either resource or label must be specified."));
-        };
-        self.shared.say(&format!("Trying to acquire lock on [Resource: {name}]"));
-        let shared = Rc::clone(&self.shared);
-        let is_free = || !shared.state.borrow().locks.contains_key(&name);
-        if !is_free() {
-            if given.flag("skipIfLocked") {
-                self.shared.say(&format!("[Resource: {name}] is locked, skipping"));
-                return Ok(Value::Null);
-            }
-            self.shared.say(&format!("[Resource: {name}] is locked, waiting..."));
-        }
-        loop {
-            shared.changed.until(is_free).await;
-            if let Some(raise) = self.delivered(ctx) {
-                return Err(raise);
-            }
-            if is_free() {
-                break;
-            }
-        }
-        shared.state.borrow_mut().locks.insert(name.clone(), 1);
-        self.shared.say(&format!("Lock acquired on [Resource: {name}]"));
-        let mut inner = ctx.clone();
-        if let Some(variable) = self.vm(|vm| given.text(vm, "variable"))? {
-            inner = inner.with_env([(variable, name.clone())]);
-        }
-        let answer = self.plain_block("lock", &inner, given).await;
-        shared.state.borrow_mut().locks.remove(&name);
-        self.shared.say(&format!("Lock released on resource [Resource: {name}]"));
-        shared.changed.tell();
-        answer
-    }
-
     /// `withCredentials([...])`.
     pub(crate) async fn with_credentials(self: &Rc<Self>, ctx: &Ctx, given: &Given) -> Answer {
         let bindings = match given.get("bindings") {

@@ -27,6 +27,16 @@ pub(crate) fn started(shared: &Shared) {
     }
 }
 
+/// The shared libraries that were pinned, and where they stood.
+pub(crate) fn libraries(shared: &Shared) {
+    for (path, commit) in &shared.facts.libraries {
+        let Some(name) = path.strip_prefix("library:").and_then(|path| path.strip_suffix("/.commit")) else { continue };
+        let remote = shared.facts.libraries.get(&format!("library:{name}/.remote"));
+        shared.say(&format!("Loading library {name}"));
+        shared.say(&format!("Obtained {name} from {} at {commit}", remote.map_or("git", String::as_str)));
+    }
+}
+
 /// A result as Jenkins writes it.
 pub(crate) fn word(result: BuildResult) -> &'static str {
     match result {

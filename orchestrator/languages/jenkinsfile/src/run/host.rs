@@ -9,6 +9,7 @@ use haliotis_groovy::{Host, HostAnswer, HostObject, Value, Vm};
 use haliotis_model::{BuildResult, Value as Json};
 
 use super::context::Ctx;
+use super::other::previous;
 use super::{Answer, Run, Shared, console, values};
 use crate::table;
 
@@ -27,6 +28,9 @@ impl Host for JenkinsHost {
         if name == "pipeline" && self.0.facts.model.is_some() {
             return HostAnswer::Suspend;
         }
+        if self.0.kind_for_script(name).is_some() {
+            return HostAnswer::Suspend;
+        }
         if table::value_symbol(name).is_some() {
             return symbol(vm, name, args);
         }
@@ -38,7 +42,7 @@ impl Host for JenkinsHost {
             "env" => host(EnvObject(Rc::clone(&self.0))),
             "currentBuild" => host(CurrentBuild(Rc::clone(&self.0))),
             "docker" => host(Docker),
-            "steps" => host(Steps),
+            "steps" => host(Steps(Rc::clone(&self.0))),
             "params" => match self.0.params(vm) {
                 Ok(map) => HostAnswer::Value(map),
                 Err(raise) => HostAnswer::Throw(raise),
@@ -348,14 +352,13 @@ impl CurrentBuild {
             "duration" => Value::Long(i64::try_from(duration).unwrap_or(i64::MAX)),
             "durationString" => Value::from(format!("{} and counting", span(duration))),
             "startTimeInMillis" | "timeInMillis" => Value::Long(build.created_at.0),
-            "previousBuild"
-            | "nextBuild"
-            | "previousCompletedBuild"
-            | "previousSuccessfulBuild"
-            | "previousFailedBuild"
-            | "previousNotFailedBuild"
-            | "previousBuildInProgress"
-            | "absoluteUrl" => Value::Null,
+            "nextBuild" => Value::Null,
+            "absoluteUrl" => {
+                drop(state);
+                let url = self.0.current.borrow().as_ref().and_then(|ctx| self.0.known_variable(ctx, "BUILD_URL"));
+                url.map_or(Value::Null, Value::from)
+            }
+            _ if name.starts_with("previous") => return Some(Ok(previous(&self.0.facts.build, build.number, name)?)),
             "keepLog" => Value::Bool(false),
             "changeSets" | "upstreamBuilds" => vm.list(Vec::new()),
             "buildVariables" => return Some(self.0.params(vm)),
@@ -483,8 +486,13 @@ impl HostObject for CurrentBuild {
     }
 }
 
+/// Milliseconds as Jenkins tells them, once a build has ended.
+pub(crate) fn span_text(ms: u64) -> String {
+    span(ms)
+}
+
 /// `steps`: every step as a method, for classes of libraries.
-struct Steps;
+struct Steps(Rc<Shared>);
 
 impl HostObject for Steps {
     fn class_name(&self) -> &str {
@@ -496,7 +504,8 @@ impl HostObject for Steps {
     }
 
     fn call(&self, _vm: &mut Vm, name: &str, _args: &[Value]) -> HostAnswer {
-        if table::step(name).is_some() { HostAnswer::Suspend } else { HostAnswer::Unknown }
+        let known = table::step(name).is_some() || self.0.kind_for_script(name).is_some();
+        if known { HostAnswer::Suspend } else { HostAnswer::Unknown }
     }
 }
 

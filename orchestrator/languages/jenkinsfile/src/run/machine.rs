@@ -1,8 +1,10 @@
 //! The one place that knows how the Groovy machine is made and asked.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 pub(crate) use haliotis_groovy::{Outcome, Thread};
+use haliotis_groovy::value::Map;
 use haliotis_groovy::{Raise, Value, Vm};
 use haliotis_groovy_syntax::Script;
 
@@ -18,28 +20,77 @@ const SCRIPT: &str = "WorkflowScript";
 /// What the parser or the compiler refuses, for people.
 pub(crate) fn start(shared: &Rc<Shared>) -> Result<(Vm, Thread), String> {
     let mut vm = Vm::new(Rc::new(JenkinsHost(Rc::clone(shared))));
-    let mut parsed: Vec<(Script, String)> = Vec::new();
-    for (path, text) in &shared.facts.libraries {
+    let parsed = parsed(&shared.facts.libraries)?;
+    let mut sources: Vec<(&Script, &str)> = parsed.iter().map(|(script, class)| (script, class.as_str())).collect();
+    sources.push((&shared.facts.script, SCRIPT));
+    load(&mut vm, &sources)?;
+    let binding = vm.binding();
+    let mut names = Names { scopes: vec![Rc::clone(&binding)], globals: Vec::new() };
+    names.add(&mut vm, &parsed)?;
+    *shared.names.borrow_mut() = names;
+    let script = vm.script(SCRIPT, &binding).map_err(|raise| said(&mut vm, raise))?;
+    let thread = vm.thread(&script, "run", Vec::new());
+    Ok((vm, thread))
+}
+
+/// The global variables of libraries, and the bindings of all scripts, each of which has them.
+#[derive(Default)]
+pub(crate) struct Names {
+    scopes: Vec<Rc<Map>>,
+    globals: Vec<(String, Value)>,
+}
+
+impl Names {
+    /// A script's binding: it has all variables, and will have those that come.
+    fn scope(&mut self, vm: &mut Vm, scope: Rc<Map>) -> Result<(), String> {
+        for (name, value) in &self.globals {
+            vm.map_put(&scope, Value::str(name), value.clone()).map_err(|raise| said(vm, raise))?;
+        }
+        self.scopes.push(scope);
+        Ok(())
+    }
+
+    /// An instance of each `vars/x.groovy` of loaded files, known to all scripts.
+    fn add(&mut self, vm: &mut Vm, parsed: &[(Script, String)]) -> Result<(), String> {
+        for (_, class) in parsed.iter().filter(|(script, _)| is_global(script)) {
+            let own = vm.binding();
+            let instance = vm.script(class, &own).map_err(|raise| said(vm, raise))?;
+            self.scope(vm, own)?;
+            for scope in &self.scopes {
+                vm.map_put(scope, Value::str(class), instance.clone()).map_err(|raise| said(vm, raise))?;
+            }
+            self.globals.push((class.clone(), instance));
+        }
+        Ok(())
+    }
+}
+
+/// Loads a library while the script runs.
+///
+/// # Errors
+/// What the parser or the compiler refuses.
+pub(crate) fn load_library(vm: &mut Vm, names: &mut Names, files: &BTreeMap<String, String>) -> Result<(), String> {
+    let parsed = parsed(files)?;
+    let sources: Vec<(&Script, &str)> = parsed.iter().map(|(script, class)| (script, class.as_str())).collect();
+    load(vm, &sources)?;
+    names.add(vm, &parsed)
+}
+
+/// The Groovy files of libraries, each with its class.
+fn parsed(files: &BTreeMap<String, String>) -> Result<Vec<(Script, String)>, String> {
+    let mut parsed = Vec::new();
+    for (path, text) in files {
         let Some(class) = library_class(path) else { continue };
         let script = haliotis_groovy_syntax::parse(text, path).map_err(|errors| listed(path, &errors))?;
         parsed.push((script, class));
     }
-    let mut sources: Vec<(&Script, &str)> = parsed.iter().map(|(script, class)| (script, class.as_str())).collect();
-    sources.push((&shared.facts.script, SCRIPT));
-    vm.load(&sources).map_err(|error| {
+    Ok(parsed)
+}
+
+fn load(vm: &mut Vm, sources: &[(&Script, &str)]) -> Result<(), String> {
+    vm.load(sources).map_err(|error| {
         format!("{}: {}: {} @ line {}, column {}.", error.file, error.line, error.message, error.line, error.column)
-    })?;
-    let binding = vm.binding();
-    let globals: Vec<&str> =
-        parsed.iter().filter(|(script, _)| is_global(script)).map(|(_, class)| class.as_str()).collect();
-    for name in globals {
-        let own = vm.binding();
-        let instance = vm.script(name, &own).map_err(|raise| said(&mut vm, raise))?;
-        vm.map_put(&binding, Value::str(name), instance).map_err(|raise| said(&mut vm, raise))?;
-    }
-    let script = vm.script(SCRIPT, &binding).map_err(|raise| said(&mut vm, raise))?;
-    let thread = vm.thread(&script, "run", Vec::new());
-    Ok((vm, thread))
+    })
 }
 
 /// `vars/x.groovy` is the script `x`, `src/a/B.groovy` the class file `B`; other files are none.
@@ -80,11 +131,18 @@ pub(crate) fn describe(vm: &mut Vm, value: &Value) -> String {
 ///
 /// # Errors
 /// What the parser or the compiler refuses.
-pub(crate) fn load_file(vm: &mut Vm, number: usize, path: &str, text: &str) -> Result<Thread, String> {
+pub(crate) fn load_file(
+    vm: &mut Vm,
+    names: &mut Names,
+    number: usize,
+    path: &str,
+    text: &str,
+) -> Result<Thread, String> {
     let script = haliotis_groovy_syntax::parse(text, path).map_err(|errors| listed(path, &errors))?;
     let class = format!("Script{number}");
     vm.load(&[(&script, &class)]).map_err(|error| format!("{path}: {}: {}", error.line, error.message))?;
     let binding = vm.binding();
+    names.scope(vm, Rc::clone(&binding))?;
     let instance = vm.script(&class, &binding).map_err(|raise| said(vm, raise))?;
     Ok(vm.thread(&instance, "run", Vec::new()))
 }

@@ -15,6 +15,7 @@ mod declarative;
 mod given;
 mod host;
 mod machine;
+mod other;
 mod steps;
 mod values;
 mod with_aws;
@@ -35,6 +36,7 @@ use haliotis_model::{BuildResult, Call, NewBuild, StepId, StepOutput, StepSchema
 use crate::declare::model::Model;
 use context::{Ctx, Signal};
 pub(crate) use steps::input::{Question, parameter};
+pub(crate) use steps::kinds::script_kinds;
 pub use with_aws::ROLE_PREFIX;
 
 /// What a step answers: a value, or an exception.
@@ -46,6 +48,8 @@ pub(crate) type Async<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 const SLICE: u64 = 1_000_000;
 /// What a branch says that was stopped because another failed.
 const FAIL_FAST: &str = "Failed in another branch";
+/// Who stops a build that a newer one has overtaken at a milestone; such a build is NOT_BUILT.
+pub const SUPERSEDED_BY: &str = "milestone";
 /// Longest part of a step's path that its name gives, in characters.
 const MAX_NAME: usize = 60;
 
@@ -69,8 +73,10 @@ pub(crate) struct State {
     pub(crate) display_name: Option<String>,
     pub(crate) description: Option<String>,
     ids: BTreeMap<String, u32>,
-    /// `lock`: holders by resource.
-    pub(crate) locks: BTreeMap<String, u32>,
+    /// Milestones passed without a number of their own.
+    pub(crate) milestones: i64,
+    /// Texts of `resources` of libraries that were loaded by `library` while the script runs.
+    pub(crate) resources: BTreeMap<String, String>,
     pub(crate) random: u64,
     /// Live nodes, for second workspaces.
     pub(crate) workspaces: Vec<String>,
@@ -87,8 +93,10 @@ pub(crate) struct Shared {
     pub(crate) root: Flow,
     /// The context of the thread that runs now.
     pub(crate) current: RefCell<Option<Ctx>>,
-    /// A lock was given back, a slot was freed.
+    /// A slot was freed.
     pub(crate) changed: Signal,
+    /// What every script of the build sees.
+    pub(crate) names: RefCell<machine::Names>,
 }
 
 /// A build at run time.
@@ -109,8 +117,10 @@ async fn begin(facts: Facts, root: Flow) -> (BuildResult, Option<String>) {
         root: root.clone(),
         current: RefCell::new(None),
         changed: Signal::default(),
+        names: RefCell::default(),
     });
     console::started(&shared);
+    console::libraries(&shared);
     let ctx = Ctx {
         flows: Rc::new(vec![Rc::new(RefCell::new(root.abortable()))]),
         root: root.clone(),
@@ -154,7 +164,10 @@ fn finish(shared: &Shared, root: &Flow, error: Option<(BuildResult, String)>) ->
         result = result.worst(worse);
     }
     if let Some(reason) = root.abort() {
-        (result, message) = (BuildResult::Aborted, Some(reason.message()));
+        (result, message) = match &reason {
+            StopReason::Aborted { by, reason } if by == SUPERSEDED_BY => (BuildResult::NotBuilt, Some(reason.clone())),
+            other => (BuildResult::Aborted, Some(other.message())),
+        };
     }
     shared.say(&format!("Finished: {}", console::word(result)));
     if result == BuildResult::Success { (result, None) } else { (result, message) }
@@ -233,6 +246,9 @@ impl Run {
         let message = match &reason {
             StopReason::TimedOut { .. } => "Timeout has been exceeded".to_owned(),
             StopReason::FailFast => FAIL_FAST.to_owned(),
+            StopReason::Aborted { by, reason } if by == SUPERSEDED_BY => {
+                return Some(self.interruption(reason, BuildResult::NotBuilt));
+            }
             StopReason::Aborted { by, .. } => format!("Aborted by {by}"),
         };
         Some(self.interruption(&message, BuildResult::Aborted))

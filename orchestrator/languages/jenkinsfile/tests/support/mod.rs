@@ -11,6 +11,7 @@
 //! //! answers INPUT BY yes|no [JSON]    everything is answered with yes by ada when nothing is said
 //! //! silent INPUT                      nobody answers
 //! //! previous RESULT                   how the build before ended
+//! //! event NAME JSON                   more that is pinned
 //! //! abort MS BY REASON
 //! ```
 #![allow(dead_code, reason = "each test binary uses its own part")]
@@ -93,6 +94,7 @@ impl Script {
             "takes" => drop(self.takes.insert(first.to_owned(), rest.parse().unwrap())),
             "silent" => drop(self.silent.insert(first.to_owned())),
             "previous" => drop(self.event.insert("previous-result".into(), first.into())),
+            "event" => drop(self.event.insert(first.into(), serde_json::from_str(rest).unwrap())),
             "answers" => {
                 let mut words = rest.splitn(3, ' ');
                 let (by, yes, values) = (words.next().unwrap(), words.next().unwrap(), words.next().unwrap_or("{}"));
@@ -177,9 +179,23 @@ fn kinds() -> Vec<StepSchema> {
         "unstash",
         "environment",
         "cloudformation.deploy",
+        "copy-artifacts",
+        "aws.call",
     ];
     let agent = agent.into_iter().map(|name| kind(name, Placement::Agent));
-    agent.chain(["http", "server-environment"].map(|name| kind(name, Placement::Server))).collect()
+    let server = [
+        "http",
+        "server-environment",
+        "lock",
+        "unlock",
+        "milestone",
+        "build",
+        "find-build",
+        "library",
+        "mail",
+        "greetAll",
+    ];
+    agent.chain(server.map(|name| kind(name, Placement::Server))).collect()
 }
 
 /// Makes the program.

@@ -45,8 +45,13 @@ impl Pipeline {
                 if !reuse {
                     this.default_checkout(&ctx, root).await?;
                 }
-                if container.is_some() {
-                    ctx.container = container;
+                if let Some((container, build)) = container {
+                    if let Some(build) = build {
+                        // On the node itself, whatever container is around it.
+                        let outside = Ctx { container: None, ..ctx.clone() };
+                        this.run.docker_sh(&outside, &build).await?;
+                    }
+                    ctx.container = Some(container);
                 }
                 body(ctx).await
             })
@@ -57,25 +62,33 @@ impl Pipeline {
         self.run.on_node(ctx, &label, folder, inside).await
     }
 
-    async fn container(&self, ctx: &Ctx, agent: &Agent, kind: &str) -> Result<Option<Rc<Container>>, Raise> {
-        let image = match (kind, &agent.settings) {
-            ("docker", Settings::One(val)) => self.text(ctx, val).await?,
-            ("docker", _) => match setting(&agent.settings, "image") {
-                Some(val) => self.text(ctx, val).await?,
+    /// The container that an agent asks for, and how its image is built where it has to be: arguments of docker.
+    async fn container(&self, ctx: &Ctx, agent: &Agent, kind: &str) -> Result<Option<(Rc<Container>, Option<String>)>, Raise> {
+        let text = async |name: &str| match setting(&agent.settings, name) {
+            Some(val) => self.text(ctx, val).await.map(Some),
+            None => Ok(None),
+        };
+        let args = text("args").await?.unwrap_or_default();
+        let (image, build) = match (kind, &agent.settings) {
+            ("docker", Settings::One(val)) => (self.text(ctx, val).await?, None),
+            ("docker", _) => match text("image").await? {
+                Some(image) => (image, None),
                 None => return Ok(None),
             },
             ("dockerfile", _) => {
-                return Err(self.run.abort_exception(
-                    "agent dockerfile: building the image is not supported yet; build it with sh and use agent docker",
-                ));
+                let dir = text("dir").await?.unwrap_or_else(|| ".".to_owned());
+                let file = text("filename").await?.unwrap_or_else(|| "Dockerfile".to_owned());
+                let more = text("additionalBuildArgs").await?.unwrap_or_default();
+                let build = &self.run.shared.facts.build;
+                let name = format!("{}-{dir}-{file}", build.pipeline).to_lowercase();
+                let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+                let image = format!("haliotis-{}:{}", name.trim_matches('-'), build.number);
+                let command = format!("build -t {image} {more} -f {} {}", quoted(&format!("{dir}/{file}")), quoted(&dir));
+                (image, Some(command))
             }
             _ => return Ok(None),
         };
-        let args = match setting(&agent.settings, "args") {
-            Some(val) => self.text(ctx, val).await?,
-            None => String::new(),
-        };
-        Ok(Some(Rc::new(Container { image, args })))
+        Ok(Some((Rc::new(Container { image, args }), build)))
     }
 
     /// The checkout that Declarative does by itself where the Jenkinsfile comes from a repository.
@@ -101,6 +114,11 @@ impl Pipeline {
             check_out(ctx.clone()).await
         }
     }
+}
+
+/// A word for the shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 /// A setting of an agent's block.

@@ -70,6 +70,10 @@ impl Run {
             )));
         }
         let mut call = self.call(ctx, name, "aws.call");
+        if ctx.node.is_none() {
+            // Only what touches no file is allowed outside of a node.
+            call.slot = None;
+        }
         call.with.insert("step".to_owned(), name.into());
         let mut arguments = Object::new();
         for (key, value) in &given.named {

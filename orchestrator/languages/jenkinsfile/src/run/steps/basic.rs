@@ -37,18 +37,7 @@ impl Run {
                 Ok(Value::Null)
             }
             "isUnix" => Ok(Value::Bool(true)),
-            "milestone" => {
-                let ordinal = given.integer("ordinal").map_or_else(String::new, |number| format!(" {number}"));
-                self.shared.say(&format!("Passed milestone{ordinal}"));
-                Ok(Value::Null)
-            }
             "properties" => self.properties(given),
-            "library" => {
-                let identifier = self.vm(|vm| given.required(vm, "identifier"))?;
-                self.shared.say(&format!("Loading library {identifier}"));
-                Ok(Value::Null)
-            }
-            "libraryResource" => self.resource(given),
             "load" => self.load(ctx, given).await,
             "tool" => {
                 let name = self.vm(|vm| given.required(vm, "name"))?;
@@ -71,7 +60,7 @@ impl Run {
                 let text = self.arg(given, "stringWithMacro")?.unwrap_or_default();
                 Ok(Value::from(text))
             }
-            "waitForBuild" | "resolveScm" | "validateDeclarativePipeline" | "verifySha1" | "verifySha256" => {
+            "resolveScm" | "validateDeclarativePipeline" | "verifySha1" | "verifySha256" => {
                 Err(self.abort_exception(&format!("The step {name} is known and cannot be run yet")))
             }
             _ => Err(self.abort_exception(&format!("The step {name} is known and cannot be run yet"))),
@@ -82,16 +71,6 @@ impl Run {
     fn properties(&self, given: &Given) -> Answer {
         let _ = given;
         Ok(Value::Null)
-    }
-
-    fn resource(&self, given: &Given) -> Answer {
-        let path = self.vm(|vm| given.required(vm, "resource"))?;
-        let wanted = format!("/resources/{path}");
-        let found = self.shared.facts.libraries.iter().find(|(name, _)| name.ends_with(&wanted));
-        match found {
-            Some((_, text)) => Ok(Value::str(text)),
-            None => Err(self.abort_exception(&format!("No such library resource {path} could be found."))),
-        }
     }
 
     /// `step([$class: 'JUnitResultArchiver', testResults: '…'])`: the step behind it.
@@ -132,7 +111,7 @@ impl Run {
             state.loaded += 1;
             state.loaded
         };
-        let thread = self.vm(|vm| super::super::machine::load_file(vm, number, &path, &text)).map_err(|message| {
+        let thread = self.vm(|vm| super::super::machine::load_file(vm, &mut self.shared.names.borrow_mut(), number, &path, &text)).map_err(|message| {
             self.throw("org.codehaus.groovy.control.MultipleCompilationErrorsException", &message)
         })?;
         self.shared.say("[Pipeline] {");
@@ -185,7 +164,8 @@ impl Run {
         }
     }
 
-    async fn docker_sh(self: &Rc<Self>, ctx: &Ctx, arguments: &str) -> Answer {
+    /// A command of docker, or podman where that is what there is.
+    pub(crate) async fn docker_sh(self: &Rc<Self>, ctx: &Ctx, arguments: &str) -> Answer {
         let script = format!(
             "set +x\nprogram=$(command -v docker || command -v podman) || {{ echo 'neither docker nor podman is installed here' >&2; exit 1; }}\n\
              set -x\n\"$program\" {arguments}"

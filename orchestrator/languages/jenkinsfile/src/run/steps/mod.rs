@@ -2,9 +2,14 @@
 
 mod aws;
 mod basic;
+mod builds;
 mod data;
 mod files;
 pub(crate) mod input;
+pub(crate) mod kinds;
+mod libraries;
+mod locks;
+mod mail;
 mod outside;
 mod scm;
 mod shell;
@@ -36,6 +41,9 @@ impl Run {
     pub(crate) fn step<'a>(self: &'a Rc<Self>, ctx: &'a Ctx, name: &'a str, args: &'a [Value]) -> Async<'a, Answer> {
         Box::pin(async move {
             let Some(known) = table::step(name).filter(|known| known.foreign.is_none()) else {
+                if let Some(kind) = self.shared.kind_for_script(name) {
+                    return self.kind_step(ctx, kind, args).await;
+                }
                 let message = format!("No such DSL method '{name}' found among steps");
                 return Err(self.throw("java.lang.NoSuchMethodError", &message));
             };
@@ -112,12 +120,17 @@ impl Run {
             "input" => self.input_step(ctx, given).await,
             "readFile" | "writeFile" | "fileExists" | "deleteDir" | "cleanWs" | "findFiles" | "touch" | "sha1"
             | "sha256" | "zip" | "unzip" | "tar" | "untar" | "stash" | "unstash" | "archiveArtifacts" | "archive"
-            | "junit" | "pwd" | "publishHTML" | "copyArtifacts" | "unarchive" => self.file_step(ctx, name, given).await,
+            | "junit" | "pwd" | "publishHTML" | "unarchive" => self.file_step(ctx, name, given).await,
             "readJSON" | "writeJSON" | "readYaml" | "writeYaml" | "readProperties" | "readCSV" | "writeCSV"
             | "readMavenPom" | "readManifest" => self.data_step(ctx, name, given).await,
-            "httpRequest" | "slackSend" | "mail" | "emailext" | "build" | "nodesByLabel" => {
-                self.outside_step(ctx, name, given).await
-            }
+            "build" => self.build_other(ctx, given).await,
+            "waitForBuild" => self.wait_for_build(ctx, given).await,
+            "copyArtifacts" => self.copy_artifacts(ctx, given).await,
+            "library" => self.library(ctx, given).await,
+            "libraryResource" => self.resource(given),
+            "mail" | "emailext" => self.mail(ctx, name, given).await,
+            "milestone" => self.milestone(ctx, given).await,
+            "httpRequest" | "slackSend" | "nodesByLabel" => self.outside_step(ctx, name, given).await,
             _ if name.starts_with("cfn")
                 || name.starts_with("s3")
                 || matches!(name, "awsIdentity" | "ecrLogin" | "invokeLambda" | "snsPublish") =>

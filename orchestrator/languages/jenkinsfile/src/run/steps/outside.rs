@@ -1,4 +1,4 @@
-//! Steps that talk to others: HTTP, mail, chat, other pipelines.
+//! Steps that talk to others by HTTP: requests, chat.
 
 use std::rc::Rc;
 
@@ -15,8 +15,6 @@ impl Run {
         match name {
             "httpRequest" => self.http_request(ctx, given).await,
             "slackSend" => self.slack(ctx, given).await,
-            "mail" | "emailext" => self.mail(ctx, name, given).await,
-            "build" => self.build_other(ctx, given).await,
             "nodesByLabel" => self.vm(|vm| Ok(vm.list(vec![Value::str("local")]))),
             _ => Err(self.abort_exception(&format!("The step {name} is known and cannot be run yet"))),
         }
@@ -110,72 +108,6 @@ impl Run {
         } else {
             Ok(Value::Null)
         }
-    }
-
-    async fn mail(self: &Rc<Self>, ctx: &Ctx, name: &str, given: &Given) -> Answer {
-        if !self.shared.has_kind("mail") {
-            return Err(self.abort_exception(&format!("{name}: this server has no step kind for mail")));
-        }
-        let mut call = self.call(ctx, name, "mail");
-        for field in ["subject", "body", "to", "cc", "bcc", "from"] {
-            if let Some(text) = self.arg(given, field)?.filter(|text| !text.is_empty()) {
-                call.with.insert(field.to_owned(), text.into());
-            }
-        }
-        if let Some(text) = self.arg(given, "replyTo")?.filter(|text| !text.is_empty()) {
-            call.with.insert("reply-to".to_owned(), text.into());
-        }
-        if let Some(text) = self.arg(given, "mimeType")? {
-            call.with.insert("mime-type".to_owned(), text.into());
-        }
-        self.run_call(ctx, call).await?;
-        Ok(Value::Null)
-    }
-
-    /// `build job: 'x', parameters: [string(name: 'A', value: 'b')]`.
-    async fn build_other(self: &Rc<Self>, ctx: &Ctx, given: &Given) -> Answer {
-        let job = self.vm(|vm| given.required(vm, "job"))?;
-        if !self.shared.has_kind("build") {
-            return Err(self.abort_exception(&format!(
-                "build: {job} can only be started by a server; this run has none (haliotis serve)"
-            )));
-        }
-        let parameters = self.json_arg(given, "parameters")?.unwrap_or_default();
-        let mut values = Object::new();
-        for parameter in parameters.as_array().into_iter().flatten() {
-            if let (Some(name), Some(value)) = (parameter.get("name").and_then(Json::as_str), parameter.get("value")) {
-                values.insert(name.to_owned(), value.clone());
-            }
-        }
-        let wait = given.flag_or("wait", true);
-        self.shared.say(&format!("Scheduling project: {job}"));
-        let mut call = self.call(ctx, "build", "build");
-        call.with.insert("pipeline".to_owned(), job.clone().into());
-        call.with.insert("parameters".to_owned(), values.into());
-        call.with.insert("wait".to_owned(), wait.into());
-        let output = self.perform(ctx, call).await?;
-        let number = output.outputs.get("number").cloned().unwrap_or_default();
-        let result = output.outputs.get("result").and_then(Json::as_str).and_then(BuildResult::parse);
-        if let Some(result) =
-            result.filter(|result| *result != BuildResult::Success && given.flag_or("propagate", true))
-        {
-            let message =
-                format!("{job} #{number} completed with status {} (propagate: false to ignore)", console::word(result));
-            if result == BuildResult::Unstable {
-                self.mark(ctx, result, &message);
-            }
-            return Err(self.interruption(&message, result));
-        }
-        if result.is_none() && output.result != BuildResult::Success {
-            return self.judge(ctx, "build", output).map(|_| Value::Null);
-        }
-        let answer = json!({
-            "number": number, "id": number.to_string(), "result": result.map(console::word),
-            "currentResult": result.map(console::word), "projectName": job, "fullProjectName": job,
-            "displayName": format!("#{number}"), "fullDisplayName": format!("{job} #{number}"),
-            "absoluteUrl": output.outputs.get("url"),
-        });
-        self.vm(|vm| values::from_json(vm, &answer))
     }
 }
 
