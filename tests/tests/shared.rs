@@ -62,7 +62,10 @@ fn wait(house: &House, name: &str, enough: impl Fn(&Value) -> bool) -> Value {
             return now.clone();
         }
         if begin.elapsed() > LIMIT {
-            panic!("{name} not within {LIMIT:?}: {}", now.map(|now| format!("{}\n{}", console(&now), now["nodes"])).unwrap_or_default());
+            panic!(
+                "{name} not within {LIMIT:?}: {}",
+                now.map(|now| format!("{}\n{}", console(&now), now["nodes"])).unwrap_or_default()
+            );
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -88,8 +91,14 @@ fn library(house: &House) -> String {
         "lib",
         &[
             ("vars/greet.groovy", "def call(Map args) { echo \"one: ${args.who} ${org.acme.Names.short(args.who)}\" }"),
-            ("vars/twice.groovy", "def call(x) { greet who: x\n sh \"echo ${libraryResource('org/acme/word.txt').trim()} ${x}\" }"),
-            ("src/org/acme/Names.groovy", "package org.acme\nclass Names implements Serializable { static String short(String s) { s.take(1) } }"),
+            (
+                "vars/twice.groovy",
+                "def call(x) { greet who: x\n sh \"echo ${libraryResource('org/acme/word.txt').trim()} ${x}\" }",
+            ),
+            (
+                "src/org/acme/Names.groovy",
+                "package org.acme\nclass Names implements Serializable { static String short(String s) { s.take(1) } }",
+            ),
             ("resources/org/acme/word.txt", "resource-one\n"),
         ],
     );
@@ -113,7 +122,8 @@ fn a_library_at_a_version_a_branch_and_by_a_computed_name_in_a_run() {
     let pinned = house.write("a/Jenkinsfile", "@Library('acme@v1') _\nnode { greet who: 'ada'\n twice 'b' }\n");
     let done = house.run(&["run", pinned.to_str().unwrap()]).expect(0);
     says(&done.stdout, &["Loading library acme@v1", "one: ada a", "one: b b", "resource-one b"]);
-    let text = "pipeline { agent any\n libraries { lib('acme') }\n stages { stage('s') { steps { greet who: 'ada' } } } }";
+    let text =
+        "pipeline { agent any\n libraries { lib('acme') }\n stages { stage('s') { steps { greet who: 'ada' } } } }";
     let default = house.write("b/Jenkinsfile", text);
     says(&house.run(&["run", default.to_str().unwrap()]).expect(0).stdout, &["two: ada"]);
     let text = format!(
@@ -157,7 +167,17 @@ fn a_servers_build_keeps_the_librarys_commit() {
     house.run(&["pipeline", "start", "app", "--server", &url]).expect(0);
     wait(&house, "app#2", |build| console(build).contains("three: ada"));
     let unknown = repository(&house, "bad", &[("Jenkinsfile", "@Library('nope@1') _\necho 'x'\n")]);
-    let done = house.run(&["pipeline", "add", "bad", "--repo", unknown.to_str().unwrap(), "--path", "Jenkinsfile", "--server", &url]);
+    let done = house.run(&[
+        "pipeline",
+        "add",
+        "bad",
+        "--repo",
+        unknown.to_str().unwrap(),
+        "--path",
+        "Jenkinsfile",
+        "--server",
+        &url,
+    ]);
     assert_ne!(done.code, 0);
     says(&done.stderr, &["No library definition found for nope"]);
 }

@@ -114,7 +114,9 @@ pub fn revision(url: &RepoUrl, name: &str, credential: Option<&Credential>) -> R
     args.extend_from_slice(wanted);
     let out = Git::new("ls-remote", url, credential, LS_REMOTE_TIMEOUT).run(&args)?;
     let found = |reference: &str| {
-        out.lines().find_map(|line| line.split_once('\t').filter(|(_, name)| *name == reference)).map(|(commit, _)| commit)
+        out.lines()
+            .find_map(|line| line.split_once('\t').filter(|(_, name)| *name == reference))
+            .map(|(commit, _)| commit)
     };
     Ok(wanted.iter().find_map(|reference| found(reference)).map(str::to_owned))
 }

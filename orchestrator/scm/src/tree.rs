@@ -32,7 +32,12 @@ pub async fn texts_at(
         mirror.ensure(&commit, credential.as_ref())?;
         let repo = mirror.open()?;
         let tree = mirror.tree(&repo, &commit)?;
-        let mut reading = Reading { repo: &repo, found: Vec::new(), bytes: 0, what: format!("{} at {commit}", mirror.folder().display()) };
+        let mut reading = Reading {
+            repo: &repo,
+            found: Vec::new(),
+            bytes: 0,
+            what: format!("{} at {commit}", mirror.folder().display()),
+        };
         for folder in folders {
             let path = if root.is_empty() { folder.clone() } else { format!("{root}/{folder}") };
             let Ok(entry) = tree.get_path(Path::new(&path)) else { continue };
@@ -100,7 +105,9 @@ mod tests {
         let side = repo.commit_on("side/x", "src/org/acme/A.groovy", "class A {}", "aside");
         git(&["tag", "light", &side]);
         git(&["update-ref", "-d", "refs/heads/side/x"]);
-        for (name, commit) in [("v1", Some(&first)), ("refs/tags/v1", Some(&first)), ("light", Some(&side)), ("none", None)] {
+        for (name, commit) in
+            [("v1", Some(&first)), ("refs/tags/v1", Some(&first)), ("light", Some(&side)), ("none", None)]
+        {
             assert_eq!(revision(&url, name, None).await.unwrap().as_ref(), commit, "{name}");
         }
         assert_eq!(revision(&url, &first, None).await.unwrap().unwrap(), first);

@@ -78,7 +78,9 @@ pub(crate) async fn send(clients: &Clients, request: Request) -> Result<Told, St
     let client = reqwest::Client::builder().timeout(request.timeout).build().map_err(|error| failed(&error))?;
     let method = reqwest::Method::from_bytes(request.method.as_bytes()).map_err(|error| failed(&error))?;
     let mut sent = client.request(method, &url);
-    for (name, value) in request.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(instructions.headers()) {
+    for (name, value) in
+        request.headers.iter().map(|(name, value)| (*name, value.as_str())).chain(instructions.headers())
+    {
         sent = sent.header(name, value);
     }
     let mut answer = sent.body(request.body.clone()).send().await.map_err(|error| failed(&error))?;

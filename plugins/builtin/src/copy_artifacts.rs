@@ -69,8 +69,7 @@ fn copy(ctx: &StepContext) -> Result<StepOutput, StepError> {
         all if all.is_empty() => vec!["**".to_owned()],
         some => some,
     };
-    let picked =
-        if from.is_dir() { files::pick(&from, &patterns, &ctx.texts("exclude"))? } else { Vec::new() };
+    let picked = if from.is_dir() { files::pick(&from, &patterns, &ctx.texts("exclude"))? } else { Vec::new() };
     files::total_size(&picked, MAX_BYTES, "copy-artifacts")?;
     if picked.is_empty() && !ctx.flag("allow-empty") {
         return Ok(StepOutput::failure(format!(

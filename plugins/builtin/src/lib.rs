@@ -29,10 +29,10 @@ mod write_file;
 mod zip;
 
 pub use docs::markdown;
-pub use mail::{FindServer, Mail, MailServer};
-pub use manifest::programs;
 use haliotis_model::Placement;
 use haliotis_plugin_api::StepRunner;
+pub use mail::{FindServer, Mail, MailServer};
+pub use manifest::programs;
 
 /// All built-in steps, by name.
 pub const STEPS: &[&dyn StepRunner] = &[

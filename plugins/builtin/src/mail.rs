@@ -152,7 +152,8 @@ fn letter(ctx: &StepContext, server: &MailServer, id: &str) -> Result<Letter, St
     let mut builder = MessageBuilder::new().message_id(id.to_owned()).from(from.address());
     let mut to = Vec::new();
     for name in ["to", "cc", "bcc"] {
-        let some = people(&or(name, "")).iter().map(|person| Mailbox::parse(person, server)).collect::<Result<Vec<_>, _>>()?;
+        let some =
+            people(&or(name, "")).iter().map(|person| Mailbox::parse(person, server)).collect::<Result<Vec<_>, _>>()?;
         if some.is_empty() {
             continue;
         }
@@ -213,7 +214,9 @@ struct Mailbox {
 impl Mailbox {
     fn parse(text: &str, server: &MailServer) -> Result<Self, StepError> {
         let (name, mail) = match text.rsplit_once('<') {
-            Some((name, mail)) => (Some(name.trim().trim_matches('"').to_owned()), mail.trim_end().trim_end_matches('>')),
+            Some((name, mail)) => {
+                (Some(name.trim().trim_matches('"').to_owned()), mail.trim_end().trim_end_matches('>'))
+            }
             None => (None, text),
         };
         let mail = if mail.contains('@') { mail.to_owned() } else { format!("{mail}{}", server.suffix) };

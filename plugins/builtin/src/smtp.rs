@@ -118,7 +118,10 @@ fn secured(server: &MailServer, stream: TcpStream) -> Result<Wire, String> {
 
 fn login(talk: &mut Talk, offers: &str, user: &str, password: &str) -> Result<(), String> {
     let offered = |way: &str| {
-        offers.to_uppercase().lines().any(|line| line.contains("AUTH") && line.split([' ', '=']).any(|word| word == way))
+        offers
+            .to_uppercase()
+            .lines()
+            .any(|line| line.contains("AUTH") && line.split([' ', '=']).any(|word| word == way))
     };
     if offered("PLAIN") || !offered("LOGIN") {
         let token = STANDARD.encode(format!("\0{user}\0{password}"));

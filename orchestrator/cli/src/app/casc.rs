@@ -160,7 +160,8 @@ impl Reader<'_> {
         let retriever = entry.get("retriever").cloned().unwrap_or_default();
         let kind = ["modernSCM", "legacySCM"].iter().find_map(|kind| retriever.get(kind)).cloned().unwrap_or_default();
         let scm = kind.get("scm").cloned().unwrap_or_default();
-        let scm = ["git", "gitSource", "scmGit", "gitSCM"].iter().find_map(|key| scm.get(key)).cloned().unwrap_or_default();
+        let scm =
+            ["git", "gitSource", "scmGit", "gitSCM"].iter().find_map(|key| scm.get(key)).cloned().unwrap_or_default();
         let legacy = scm.get("userRemoteConfigs").and_then(|all| all.get(0)).cloned().unwrap_or_default();
         let legacy = legacy.get("userRemoteConfig").cloned().unwrap_or(legacy);
         let first = |texts: [String; 2]| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default();
@@ -184,7 +185,8 @@ impl Reader<'_> {
 
     fn mail(&self, mailer: &Value) -> MailServer {
         let ssl = self.flag(mailer, "useSsl", false);
-        let login = mailer.get("authentication").map(|login| (self.text(login, "username"), self.text(login, "password")));
+        let login =
+            mailer.get("authentication").map(|login| (self.text(login, "username"), self.text(login, "password")));
         MailServer {
             host: self.text(mailer, "smtpHost"),
             port: self.text(mailer, "smtpPort").parse().unwrap_or(if ssl { 465 } else { 25 }),
@@ -231,11 +233,17 @@ unclassified:
         let config = parse(TEXT, &|name| (name == "TEAM").then(|| "ml".to_owned())).unwrap();
         let [acme, old] = config.libraries.as_slice() else { panic!("{config:?}") };
         assert_eq!((acme.remote.as_str(), acme.path.as_str()), ("https://git.example/ml/lib.git", "lib/"));
-        assert_eq!((acme.credential.as_deref(), acme.allow_version_override, acme.implicit), (Some("git"), true, false));
+        assert_eq!(
+            (acme.credential.as_deref(), acme.allow_version_override, acme.implicit),
+            (Some("git"), true, false)
+        );
         assert_eq!((old.remote.as_str(), old.allow_version_override, old.implicit), ("git@h:t/r", false, true));
         assert_eq!(config.resources, [Resource { name: "gpu-1".into(), labels: vec!["gpu".into(), "big".into()] }]);
         let mail = config.mail.unwrap();
-        assert_eq!((mail.host.as_str(), mail.port, mail.from.as_str()), ("mail.example.org", 2525, "ci <ci@example.org>"));
+        assert_eq!(
+            (mail.host.as_str(), mail.port, mail.from.as_str()),
+            ("mail.example.org", 2525, "ci <ci@example.org>")
+        );
         assert_eq!(mail.login, Some(("u".into(), "${PW}".into())));
     }
 

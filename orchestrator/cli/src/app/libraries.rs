@@ -56,7 +56,8 @@ impl<'a> Libraries<'a> {
         for library in config.libraries.iter().filter(|library| library.implicit) {
             let wanted = format!("{PREFIX}{}@{}", library.name, library.default_version);
             let named = format!("{PREFIX}{}", library.name);
-            let other = |file: &String| file.starts_with(&format!("{named}@")) || file.starts_with(&format!("{named}/"));
+            let other =
+                |file: &String| file.starts_with(&format!("{named}@")) || file.starts_with(&format!("{named}/"));
             if !source.files.keys().any(other) {
                 self.pin(&wanted, source).await;
             }
@@ -91,11 +92,16 @@ impl<'a> Libraries<'a> {
         };
         let version = match version {
             "" if library.default_version.is_empty() => {
-                return Err(format!("No version specified for library {name}: write {name}@BRANCH, or give it a defaultVersion"));
+                return Err(format!(
+                    "No version specified for library {name}: write {name}@BRANCH, or give it a defaultVersion"
+                ));
             }
             "" => library.default_version.as_str(),
             other if !library.allow_version_override && other != library.default_version => {
-                return Err(format!("Version override not permitted for {name}: its version is {}", library.default_version));
+                return Err(format!(
+                    "Version override not permitted for {name}: its version is {}",
+                    library.default_version
+                ));
             }
             other => other,
         };
@@ -137,7 +143,9 @@ impl<'a> Libraries<'a> {
         };
         let stored = store.credential(id).await.map_err(|error| error.to_string())?;
         let stored = stored.ok_or_else(|| format!("there is no credential {id}; store it first"))?;
-        haliotis_scm::Credential::from_fields(id, &stored.kind, &stored.fields).map(Some).map_err(|error| error.to_string())
+        haliotis_scm::Credential::from_fields(id, &stored.kind, &stored.fields)
+            .map(Some)
+            .map_err(|error| error.to_string())
     }
 }
 
@@ -148,7 +156,8 @@ fn given(name: &str, retriever: &Object) -> Result<Library, String> {
     let legacy = scm.get("userRemoteConfigs").and_then(|all| all.get(0)).unwrap_or(scm);
     let text = |of: &Value, key: &str| of.get(key).and_then(Value::as_str).map(str::to_owned);
     let remote = text(scm, "remote").or_else(|| text(legacy, "url"));
-    let remote = remote.ok_or_else(|| format!("the retriever of the library {name} has no Git address (remote: 'URL')"))?;
+    let remote =
+        remote.ok_or_else(|| format!("the retriever of the library {name} has no Git address (remote: 'URL')"))?;
     Ok(Library {
         name: name.to_owned(),
         remote,

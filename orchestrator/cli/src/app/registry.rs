@@ -42,8 +42,7 @@ pub fn plugins() -> &'static [&'static dyn StepRunner] {
 /// doctor`; the others are there.
 pub fn load_plugins(data: &Path) {
     PLUGINS.get_or_init(|| {
-        let builtin: Vec<&str> =
-            haliotis_plugin_builtin::STEPS.iter().map(|step| step.schema().name).collect();
+        let builtin: Vec<&str> = haliotis_plugin_builtin::STEPS.iter().map(|step| step.schema().name).collect();
         let (found, problems) = haliotis_plugin_builtin::programs(&data.join(PLUGINS_FOLDER), &builtin);
         for problem in problems {
             tracing::warn!("{problem}");

@@ -27,9 +27,9 @@ use haliotis_model::Value;
 pub use convert::to_jenkinsfile;
 pub use language::{Jenkinsfile, NAME, VERSION};
 pub use problems::Problem;
-pub use run::SUPERSEDED_BY;
 use problems::Problems;
 pub use run::ROLE_PREFIX;
+pub use run::SUPERSEDED_BY;
 
 /// Everything that is wrong with a Jenkinsfile, in the order of its text. Empty: it can run.
 pub fn validate(text: &str) -> Vec<Problem> {

@@ -69,7 +69,9 @@ impl Work<'_> {
     async fn validate(&self) -> Result<StepOutput, StepError> {
         let (body, url) = self.template()?;
         if body.is_none() && url.is_none() {
-            return Err(StepError::Usage("Either a file, url or template for the template must be specified".to_owned()));
+            return Err(StepError::Usage(
+                "Either a file, url or template for the template must be specified".to_owned(),
+            ));
         }
         let sent = self.clients.cloudformation.validate_template().set_template_body(body).set_template_url(url);
         let found = match sent.send().await.told(&self.clients.cloud, "validating the template") {
@@ -156,7 +158,8 @@ impl Work<'_> {
             let found = sent.send().await.told(&self.clients.cloud, &format!("describing the change set {set}"))?;
             match found.status {
                 Some(ChangeSetStatus::CreateComplete) => {
-                    let changes = found.changes.unwrap_or_default().into_iter().filter_map(|change| change.resource_change);
+                    let changes =
+                        found.changes.unwrap_or_default().into_iter().filter_map(|change| change.resource_change);
                     let changes = changes.map(|change| {
                         json!({
                             "action": change.action.map(|action| action.as_str().to_owned()),

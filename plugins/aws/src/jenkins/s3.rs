@@ -137,7 +137,8 @@ impl Work<'_> {
             request = request.metadata(name, value);
         }
         let tags = self.given.text("tags").filter(|tags| !tags.is_empty());
-        request = request.set_tagging(tags.map(|tags| tags.trim_matches(['[', ']']).replace(':', "=").replace(", ", "&")));
+        request =
+            request.set_tagging(tags.map(|tags| tags.trim_matches(['[', ']']).replace(':', "=").replace(", ", "&")));
         if let Some(key) = self.given.text("kmsId") {
             request = request.server_side_encryption(ServerSideEncryption::AwsKms).ssekms_key_id(key);
         } else if let Some(algorithm) = self.given.text("sseAlgorithm") {
@@ -289,7 +290,11 @@ impl Work<'_> {
             "PUT" => s3.put_object().bucket(&bucket).key(&key).presigned(config).await.told(cloud, &what)?,
             "DELETE" => s3.delete_object().bucket(&bucket).key(&key).presigned(config).await.told(cloud, &what)?,
             "HEAD" => s3.head_object().bucket(&bucket).key(&key).presigned(config).await.told(cloud, &what)?,
-            other => return Err(StepError::Usage(format!("s3PresignURL: httpMethod {other} is not GET, PUT, DELETE or HEAD"))),
+            other => {
+                return Err(StepError::Usage(format!(
+                    "s3PresignURL: httpMethod {other} is not GET, PUT, DELETE or HEAD"
+                )));
+            }
         };
         Ok(answer(signed.uri()))
     }
@@ -349,7 +354,9 @@ mod tests {
         assert_eq!(canned("private").as_str(), "private");
         assert_eq!(encoded("a b/ü.txt"), "a%20b/%C3%BC.txt");
         let set = globs("**/*.json, top.txt").unwrap();
-        assert!(set.is_match("a/b.json") && set.is_match("b.json") && set.is_match("top.txt") && !set.is_match("a/top.txt"));
+        assert!(
+            set.is_match("a/b.json") && set.is_match("b.json") && set.is_match("top.txt") && !set.is_match("a/top.txt")
+        );
         assert!(globs("[").is_err());
     }
 }

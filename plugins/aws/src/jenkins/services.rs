@@ -43,7 +43,10 @@ impl Work<'_> {
             host_prefix: "api.ecr",
             method: "POST",
             path: "/".to_owned(),
-            headers: vec![("content-type", "application/x-amz-json-1.1".to_owned()), ("x-amz-target", target.to_owned())],
+            headers: vec![
+                ("content-type", "application/x-amz-json-1.1".to_owned()),
+                ("x-amz-target", target.to_owned()),
+            ],
             body: body.to_string().into_bytes(),
             timeout: ECR_TIMEOUT,
         };
@@ -105,7 +108,10 @@ impl Work<'_> {
             return Ok(failure(format!("Lambda {name} failed ({}): {}", told.status, told.text())));
         }
         if told.body.len() > MAX_ANSWER {
-            return Ok(failure(format!("Lambda {name} answered {} bytes; at most {MAX_ANSWER} are kept", told.body.len())));
+            return Ok(failure(format!(
+                "Lambda {name} answered {} bytes; at most {MAX_ANSWER} are kept",
+                told.body.len()
+            )));
         }
         let text = told.text();
         if self.given.flag("returnValueAsString") || text.is_empty() {

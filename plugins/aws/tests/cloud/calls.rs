@@ -39,7 +39,8 @@ async fn objects_there_and_back() {
     assert_eq!(call(&bed, "s3Upload", all).await.result, BuildResult::Success);
     call(&bed, "s3Upload", json!({"bucket": "calls", "text": "words", "path": "text.txt"})).await;
     let found = call(&bed, "s3FindFiles", json!({"bucket": "calls", "path": "many", "glob": "**/*.json"})).await;
-    let names: Vec<&str> = found.outputs["value"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        found.outputs["value"].as_array().unwrap().iter().map(|f| f["path"].as_str().unwrap()).collect();
     assert_eq!(names, ["a.json", "deep/b.json"]);
     assert_eq!(found.outputs["value"][1]["length"], 3);
     let exists = async |path: &str| call(&bed, "s3DoesObjectExist", json!({"bucket": "calls", "path": path})).await;
@@ -123,6 +124,9 @@ async fn registries_and_functions_are_asked_with_a_signature() {
     let [ecr, lambda] = heard.as_slice() else { panic!("{heard:?}") };
     assert_eq!(ecr.1["x-amz-target"], "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken");
     assert!(ecr.1["authorization"].to_str().unwrap().contains("/us-east-1/ecr/aws4_request"));
-    assert_eq!((lambda.0.as_str(), lambda.2.as_str()), ("/2015-03-31/functions/f/invocations?Qualifier=live", r#"{"a":[1]}"#));
+    assert_eq!(
+        (lambda.0.as_str(), lambda.2.as_str()),
+        ("/2015-03-31/functions/f/invocations?Qualifier=live", r#"{"a":[1]}"#)
+    );
     assert!(lambda.1["authorization"].to_str().unwrap().contains("/us-east-1/lambda/aws4_request"));
 }

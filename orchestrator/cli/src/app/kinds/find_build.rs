@@ -50,7 +50,8 @@ impl StepRunner for FindBuild {
         let app = self.0.app().await?;
         let pipeline = build::find(&app, &ctx.build.pipeline, &ctx.required("pipeline")?).await?;
         let select = ctx.text("select").unwrap_or_default();
-        let number = ctx.integer("number").or_else(|| (select == "upstream").then(|| upstream(ctx, &pipeline)).flatten());
+        let number =
+            ctx.integer("number").or_else(|| (select == "upstream").then(|| upstream(ctx, &pipeline)).flatten());
         let found = match number {
             Some(number) => {
                 let number = u32::try_from(number).unwrap_or(0);
@@ -70,7 +71,8 @@ impl StepRunner for FindBuild {
         match found {
             Some(found) => Ok(StepOutput::success(build::outputs(&app, &found))),
             None => {
-                let wanted = number.map_or_else(|| format!("no {select} build"), |number| format!("no build #{number}"));
+                let wanted =
+                    number.map_or_else(|| format!("no {select} build"), |number| format!("no build #{number}"));
                 Ok(StepOutput::failure(format!("Unable to find a build for artifact copy from: {pipeline} ({wanted})")))
             }
         }
@@ -95,4 +97,3 @@ fn upstream(ctx: &StepContext, wanted: &str) -> Option<i64> {
         _ => None,
     })
 }
-

@@ -44,7 +44,7 @@ impl StepRunner for Library {
         let app = self.0.app().await?;
         let retriever = ctx.map("retriever");
         let retriever = (!retriever.is_empty()).then_some(&retriever);
-        let libraries = Libraries::new(&app.options.dir, Some(app.store.as_ref()));
+        let libraries = Libraries::new(&app.options.config_dir, &app.cache_dir(), Some(app.store.as_ref()));
         let fetched = libraries.fetch(&ctx.required("identifier")?, retriever).await.map_err(StepError::Usage)?;
         let files: Object = fetched.files.into_iter().map(|(path, text)| (path, Value::from(text))).collect();
         let outputs = json!({ "commit": fetched.commit, "remote": fetched.remote, "files": files });

@@ -134,7 +134,8 @@ impl StepRunner for Lock {
             if holders != told {
                 for holder in &holders {
                     let build = app.store_catalog().build(BuildId(*holder)).await.map_err(world)?;
-                    let name = build.map_or_else(|| "?".to_owned(), |build| format!("{} #{}", build.pipeline, build.number));
+                    let name =
+                        build.map_or_else(|| "?".to_owned(), |build| format!("{} #{}", build.pipeline, build.number));
                     ctx.log.line(&format!("held by {name}"));
                 }
                 told = holders;
@@ -147,7 +148,8 @@ impl StepRunner for Lock {
     }
 
     async fn cancel(&self, ctx: &StepContext, _handle: &Value) -> Result<(), StepError> {
-        leave(&self.0.app().await?, &ctx.key.to_string()).await
+        let app = self.0.app().await?;
+        leave(&app, &ctx.key.to_string()).await
     }
 }
 
@@ -177,7 +179,8 @@ impl StepRunner for Unlock {
         if !holder.starts_with(&format!("{}/", ctx.key.build)) {
             return Err(StepError::Usage(format!("{holder} is not a lock of this build")));
         }
-        leave(&self.0.app().await?, &holder).await?;
+        let app = self.0.app().await?;
+        leave(&app, &holder).await?;
         Ok(StepOutput::success(Object::new()))
     }
 
@@ -229,7 +232,9 @@ async fn read(catalog: &dyn Catalog) -> Result<(Table, Option<String>), StepErro
     let text = catalog.document(KIND, NAME).await.map_err(world)?;
     let table = match &text {
         None => Table::default(),
-        Some(text) => serde_json::from_str(text).map_err(|error| world(format!("the table of locks is broken: {error}")))?,
+        Some(text) => {
+            serde_json::from_str(text).map_err(|error| world(format!("the table of locks is broken: {error}")))?
+        }
     };
     Ok((table, text))
 }

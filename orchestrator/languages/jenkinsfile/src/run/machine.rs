@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-pub(crate) use haliotis_groovy::{Outcome, Thread};
 use haliotis_groovy::value::Map;
+pub(crate) use haliotis_groovy::{Outcome, Thread};
 use haliotis_groovy::{Raise, Value, Vm};
 use haliotis_groovy_syntax::Script;
 

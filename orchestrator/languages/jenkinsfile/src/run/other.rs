@@ -52,7 +52,9 @@ impl OtherBuild {
             "duration" => duration.into(),
             "durationString" => super::host::span_text(duration).into(),
             "timeInMillis" | "startTimeInMillis" => self.number("created").into(),
-            "buildVariables" => self.facts.get("parameters").cloned().unwrap_or_else(|| Json::Object(Default::default())),
+            "buildVariables" => {
+                self.facts.get("parameters").cloned().unwrap_or_else(|| Json::Object(Default::default()))
+            }
             "description" | "nextBuild" => Json::Null,
             "keepLog" => false.into(),
             "changeSets" | "upstreamBuilds" => Json::Array(Vec::new()),

@@ -63,7 +63,12 @@ impl Pipeline {
     }
 
     /// The container that an agent asks for, and how its image is built where it has to be: arguments of docker.
-    async fn container(&self, ctx: &Ctx, agent: &Agent, kind: &str) -> Result<Option<(Rc<Container>, Option<String>)>, Raise> {
+    async fn container(
+        &self,
+        ctx: &Ctx,
+        agent: &Agent,
+        kind: &str,
+    ) -> Result<Option<(Rc<Container>, Option<String>)>, Raise> {
         let text = async |name: &str| match setting(&agent.settings, name) {
             Some(val) => self.text(ctx, val).await.map(Some),
             None => Ok(None),
@@ -83,7 +88,8 @@ impl Pipeline {
                 let name = format!("{}-{dir}-{file}", build.pipeline).to_lowercase();
                 let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
                 let image = format!("haliotis-{}:{}", name.trim_matches('-'), build.number);
-                let command = format!("build -t {image} {more} -f {} {}", quoted(&format!("{dir}/{file}")), quoted(&dir));
+                let command =
+                    format!("build -t {image} {more} -f {} {}", quoted(&format!("{dir}/{file}")), quoted(&dir));
                 (image, Some(command))
             }
             _ => return Ok(None),

@@ -111,9 +111,11 @@ impl Run {
             state.loaded += 1;
             state.loaded
         };
-        let thread = self.vm(|vm| super::super::machine::load_file(vm, &mut self.shared.names.borrow_mut(), number, &path, &text)).map_err(|message| {
-            self.throw("org.codehaus.groovy.control.MultipleCompilationErrorsException", &message)
-        })?;
+        let thread = self
+            .vm(|vm| super::super::machine::load_file(vm, &mut self.shared.names.borrow_mut(), number, &path, &text))
+            .map_err(|message| {
+                self.throw("org.codehaus.groovy.control.MultipleCompilationErrorsException", &message)
+            })?;
         self.shared.say("[Pipeline] {");
         let answer = self.thread(ctx, thread).await;
         self.shared.say("[Pipeline] }");

@@ -12,11 +12,7 @@ use super::super::{Answer, Run, console};
 
 impl Run {
     /// A call that waits long on others: the slot is free meanwhile.
-    pub(super) async fn wait_for(
-        self: &Rc<Self>,
-        ctx: &Ctx,
-        call: Call,
-    ) -> Result<StepOutput, haliotis_groovy::Raise> {
+    pub(super) async fn wait_for(self: &Rc<Self>, ctx: &Ctx, call: Call) -> Result<StepOutput, haliotis_groovy::Raise> {
         if let Some(node) = &ctx.node {
             node.pause(&self.shared.root);
         }
@@ -79,8 +75,11 @@ impl Run {
         if let Some(result) = result {
             self.shared.say(&format!("Build {title} completed: {}", console::word(result)));
         }
-        if let Some(result) = result.filter(|result| *result != BuildResult::Success && given.flag_or("propagate", true)) {
-            let message = format!("{title} completed with status {} (propagate: false to ignore)", console::word(result));
+        if let Some(result) =
+            result.filter(|result| *result != BuildResult::Success && given.flag_or("propagate", true))
+        {
+            let message =
+                format!("{title} completed with status {} (propagate: false to ignore)", console::word(result));
             if result == BuildResult::Unstable {
                 self.mark(ctx, result, &message);
             }
@@ -148,7 +147,9 @@ impl Run {
                 let stable = stable && selector.get("stable").is_some();
                 wanted.push(("select", if stable { "stable" } else { "successful" }.into()));
             }
-            (other, _) => return Err(self.abort_exception(&format!("copyArtifacts: the selector {other} is not known"))),
+            (other, _) => {
+                return Err(self.abort_exception(&format!("copyArtifacts: the selector {other} is not known")));
+            }
         }
         let found = match self.find_build(ctx, "copyArtifacts", &job, wanted).await {
             Err(raise @ haliotis_groovy::Raise::Throw(_)) if optional => {

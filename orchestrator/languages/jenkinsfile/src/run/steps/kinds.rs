@@ -14,7 +14,10 @@ use crate::table;
 
 /// Names of kinds that a script may call: Groovy names that no step of Jenkins has.
 pub(crate) fn script_kinds(kinds: &[StepSchema]) -> impl Iterator<Item = &str> {
-    kinds.iter().map(|kind| kind.name).filter(|name| is_name(name) && !INNER.contains(name) && table::step(name).is_none())
+    kinds
+        .iter()
+        .map(|kind| kind.name)
+        .filter(|name| is_name(name) && !INNER.contains(name) && table::step(name).is_none())
 }
 
 /// Kinds that only stand behind others: as steps of a script they would hide what a person misspelt.

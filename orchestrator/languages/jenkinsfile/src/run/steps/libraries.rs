@@ -48,7 +48,11 @@ impl Run {
         loading.map_err(|message| {
             self.throw("org.codehaus.groovy.control.MultipleCompilationErrorsException", &message)
         })?;
-        self.shared.state.borrow_mut().resources.extend(files.into_iter().filter(|(path, _)| path.contains("/resources/")));
+        self.shared
+            .state
+            .borrow_mut()
+            .resources
+            .extend(files.into_iter().filter(|(path, _)| path.contains("/resources/")));
         Ok(loaded)
     }
 

@@ -42,8 +42,14 @@ impl Run {
             return Ok(Value::Null);
         }
         self.shared.say(&format!("Lock acquired on [{shown}]"));
-        let names: Vec<&str> =
-            output.outputs.get("names").and_then(Json::as_array).into_iter().flatten().filter_map(Json::as_str).collect();
+        let names: Vec<&str> = output
+            .outputs
+            .get("names")
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(Json::as_str)
+            .collect();
         let mut inner = ctx.clone();
         if let Some(variable) = self.arg(given, "variable")? {
             let each = names.iter().enumerate().map(|(at, name)| (format!("{variable}{at}"), (*name).to_owned()));
@@ -88,7 +94,10 @@ impl Run {
             }
         }
         if wants.is_empty() {
-            return Err(self.throw("java.lang.IllegalArgumentException", "Either resource label or resource name must be specified."));
+            return Err(self.throw(
+                "java.lang.IllegalArgumentException",
+                "Either resource label or resource name must be specified.",
+            ));
         }
         Ok(wants)
     }

@@ -41,7 +41,8 @@ impl Run {
             return Err(self.abort_exception(none));
         }
         if name == "emailext" {
-            self.shared.say(&format!("Sending email to: {}", call.with.get("to").and_then(|to| to.as_str()).unwrap_or("")));
+            self.shared
+                .say(&format!("Sending email to: {}", call.with.get("to").and_then(|to| to.as_str()).unwrap_or("")));
         }
         self.run_call(ctx, call).await?;
         Ok(Value::Null)

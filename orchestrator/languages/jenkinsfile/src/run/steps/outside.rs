@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::context::Ctx;
 use super::super::given::Given;
-use super::super::{Answer, Run, console, values};
+use super::super::{Answer, Run, values};
 
 impl Run {
     pub(super) async fn outside_step(self: &Rc<Self>, ctx: &Ctx, name: &str, given: &Given) -> Answer {
