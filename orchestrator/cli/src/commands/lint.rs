@@ -119,7 +119,10 @@ pub fn run(args: &Lint, ctx: &Context) -> Outcome {
         };
         // The engine's form has no end of its own; Jenkinsfiles say where theirs is.
         let problems: Vec<Problem> = if jenkins {
-            haliotis_jenkinsfile::validate(&source.text).into_iter().map(Problem::from).collect()
+            haliotis_jenkinsfile::validate_for(&source.text, &registry::schemas())
+                .into_iter()
+                .map(Problem::from)
+                .collect()
         } else {
             found.iter().map(Problem::from).collect()
         };

@@ -58,7 +58,7 @@ pub async fn run(args: Pipeline, ctx: &Context) -> Outcome {
     match args.verb {
         Verb::Add { name, repo, branch, path, credential } => {
             let body = json!({
-                "name": name, "language": "yaml", "repo": repo, "branch": branch, "path": path, "credential": credential,
+                "name": name, "language": crate::app::registry::language_of(std::path::Path::new(&path)), "repo": repo, "branch": branch, "path": path, "credential": credential,
             });
             let answer = client.put(&format!("/api/v1/pipelines/{name}"), body).await?;
             done(ctx, &answer, &format!("pipeline {name} is registered"));

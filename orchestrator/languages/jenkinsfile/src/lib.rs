@@ -33,8 +33,14 @@ pub use run::SUPERSEDED_BY;
 
 /// Everything that is wrong with a Jenkinsfile, in the order of its text. Empty: it can run.
 pub fn validate(text: &str) -> Vec<Problem> {
+    validate_for(text, &[])
+}
+
+/// The same where these step kinds can be called beside Jenkins' own steps.
+pub fn validate_for(text: &str, kinds: &[haliotis_model::StepSchema]) -> Vec<Problem> {
+    let names = run::script_kinds(kinds).map(str::to_owned).collect();
     match haliotis_groovy_syntax::parse(text, "WorkflowScript") {
-        Ok(script) => validate_script(&script, &BTreeSet::new(), definition::names_a_library(&script)),
+        Ok(script) => validate_script(&script, &names, definition::names_a_library(&script)),
         Err(errors) => errors.into_iter().map(Problem::from).collect(),
     }
 }
