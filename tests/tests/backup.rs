@@ -110,7 +110,9 @@ fn retention_removes_what_is_over_and_says_so_first() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|goes| format!("{}#{} {}", goes["pipeline"].as_str().unwrap(), goes["number"], goes["what"].as_str().unwrap()))
+        .map(|goes| {
+            format!("{}#{} {}", goes["pipeline"].as_str().unwrap(), goes["number"], goes["what"].as_str().unwrap())
+        })
         .collect();
     assert_eq!(lines, ["quick#1 build", "quick#2 build", "quick#3 build", "quick#4 logs"]);
     let count = || house.run(&["builds", "--json", "--server", &url]).expect(0).json().as_array().unwrap().len();
