@@ -1,6 +1,6 @@
 //! The short form of the fault suite, by the command that people have.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and shows the report")]
+#![expect(clippy::print_stderr, reason = "a test shows the report")]
 
 use haliotis_tests::{House, Postgres, Value};
 

@@ -39,13 +39,15 @@ impl Agent {
 
 /// Rank within the build, then order of arrival.
 type Order = (u32, u64);
+/// The wishes of one repository for one label.
+type Wishes = BTreeMap<Order, (BuildId, StepId)>;
 
 /// Wishes for slots and the agents that have them.
 #[derive(Default)]
 pub(crate) struct Queue {
     agents: Vec<Agent>,
     /// By label expression, so that a full agent costs nothing however long its queue is; then by repository.
-    waiting: BTreeMap<String, BTreeMap<Arc<str>, BTreeMap<Order, (BuildId, StepId)>>>,
+    waiting: BTreeMap<String, BTreeMap<Arc<str>, Wishes>>,
     place: BTreeMap<(BuildId, StepId), (String, Order)>,
     /// Wishes in the queue or at work, by build.
     active: BTreeMap<BuildId, u32>,

@@ -168,6 +168,9 @@ fn sign(key: &str, body: &[u8]) -> String {
     }
 }
 
+/// A delivery's id, how long its answer took, and the status if there was an answer.
+type Landed = (String, Duration, Option<u16>);
+
 async fn blow(
     server: &Server,
     deliveries: &[Delivery],
@@ -176,7 +179,7 @@ async fn blow(
 ) {
     let http = reqwest::Client::new();
     let mut flying = tokio::task::JoinSet::new();
-    let mut land = |landed: Option<Result<(String, Duration, Option<u16>), tokio::task::JoinError>>| {
+    let mut land = |landed: Option<Result<Landed, tokio::task::JoinError>>| {
         if let Some(Ok((id, took, Some(status)))) = landed {
             times.push(took);
             answers.insert(id, status);

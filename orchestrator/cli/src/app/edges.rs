@@ -43,10 +43,12 @@ impl Logs for StepLogs {
     async fn read(&self, key: &StepKey, offset: u64, limit: usize) -> Result<LogChunk, EdgeError> {
         let read = self.0.logs.read(key, offset, limit as u64).await.map_err(unavailable)?;
         // It may lie on the disk of another server that shares the database.
-        if read.total == 0 && self.0.options.database.is_some() && !self.0.engine.drives(key.build).await {
-            if let Some((bytes, total)) = crate::app::elsewhere::log(&self.0, key, offset, limit).await {
-                return Ok(LogChunk { bytes, total });
-            }
+        if read.total == 0
+            && self.0.options.database.is_some()
+            && !self.0.engine.drives(key.build).await
+            && let Some((bytes, total)) = crate::app::elsewhere::log(&self.0, key, offset, limit).await
+        {
+            return Ok(LogChunk { bytes, total });
         }
         Ok(LogChunk { bytes: read.bytes, total: read.total })
     }

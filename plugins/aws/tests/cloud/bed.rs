@@ -48,6 +48,7 @@ impl Bed {
             role_arn: format!("arn:aws:iam::{DEFAULT_ACCOUNT}:role/haliotis-local"),
             bucket: "bench-artifacts".to_owned(),
             credentials: Some((DEFAULT_ACCESS_KEY.to_owned(), Secret::new(DEFAULT_SECRET_KEY))),
+            session_token: None,
             poll_ms: 50,
         });
         Self { settings, dir, processes, server }
