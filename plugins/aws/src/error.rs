@@ -79,9 +79,14 @@ where
 {
     let message = error.message().unwrap_or("").to_ascii_lowercase();
     match error.code() {
-        Some("ResourceNotFound" | "ResourceNotFoundException" | "ChangeSetNotFound" | "ChangeSetNotFoundException") => {
-            true
-        }
+        Some(
+            "ResourceNotFound"
+            | "ResourceNotFoundException"
+            | "ChangeSetNotFound"
+            | "ChangeSetNotFoundException"
+            | "NoSuchKey"
+            | "NoSuchBucket",
+        ) => true,
         Some("ValidationException" | "ValidationError") => {
             ["could not find", "not found", "does not exist", "cannot find"].iter().any(|part| message.contains(part))
         }

@@ -199,13 +199,18 @@ impl Story<'_> {
         phase(self.ctx, 7, "Approve the model");
         self.approve_model(&arn).await?;
         let deploy = self.expect_deploy(&arn).await?;
+        self.deploy_and_change(deploy, self.change()).await
+    }
+
+    /// The last phases: what was approved goes to production, and a change makes the next version.
+    pub(super) async fn deploy_and_change(&self, deploy: BuildId, change: impl Future<Output = Outcome>) -> Outcome {
         phase(self.ctx, 8, "Deploy: staging, and tests that invoke the endpoint");
         let waiting = WatchOptions { until_input: true, ..WatchOptions::default() };
         let seen = self.watch(deploy, waiting).follow(self.ctx).await?;
         phase(self.ctx, 9, "Production: a person approves, the endpoint answers");
         self.follow_from(deploy, Some(&seen)).await?;
         phase(self.ctx, 10, "Push a changed hyperparameter; build 2 starts by itself");
-        self.change().await?;
+        change.await?;
         let second = self.expect_build(CAST.build, 2).await?;
         self.follow(second).await?;
         Ok(())

@@ -85,16 +85,7 @@ impl Story<'_> {
         phase(self.ctx, 7, "Approve the model; the event calls the deploy job");
         self.approve_model(&arn).await?;
         let deploy = self.deploy_by_event(&client, &arn).await?;
-        phase(self.ctx, 8, "Deploy: staging, and tests that invoke the endpoint");
-        let waiting = WatchOptions { until_input: true, ..WatchOptions::default() };
-        let seen = self.watch(deploy, waiting).follow(self.ctx).await?;
-        phase(self.ctx, 9, "Production: a person approves, the endpoint answers");
-        self.follow_from(deploy, Some(&seen)).await?;
-        phase(self.ctx, 10, "Push a changed hyperparameter; build 2 starts by itself");
-        self.change_by_jenkins().await?;
-        let second = self.expect_build(CAST.build, 2).await?;
-        self.follow(second).await?;
-        Ok(())
+        self.deploy_and_change(deploy, self.change_by_jenkins()).await
     }
 
     async fn seed_jobs(&self, client: &Client) -> Outcome {

@@ -153,14 +153,14 @@ impl Work<'_> {
         let bucket = self.bucket()?;
         let file = self.given.required("file")?;
         let path = self.given.text("path").unwrap_or_default().trim_start_matches('/').to_owned();
-        let local = uploads::workspace_path(self.ctx, &file)?;
+        let local = self.ctx.path(&file)?;
         if path.is_empty() || path.ends_with('/') {
             for found in self.list(&bucket, &path).await? {
                 let Some(name) = found.key.strip_prefix(&path).filter(|name| !name.is_empty() && !name.ends_with('/'))
                 else {
                     continue;
                 };
-                let inside = uploads::workspace_path(self.ctx, &format!("{file}/{name}"))?;
+                let inside = self.ctx.path(&format!("{file}/{name}"))?;
                 self.get(&bucket, &found.key, &inside).await?;
             }
             return Ok(done());
