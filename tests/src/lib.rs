@@ -207,6 +207,15 @@ impl Done {
         self
     }
 
+    /// The same, if standard output has all these words.
+    #[track_caller]
+    pub fn shows(self, words: &[&str]) -> Self {
+        for word in words {
+            assert!(self.stdout.contains(word), "no `{word}` in:\n{}", self.stdout);
+        }
+        self
+    }
+
     /// Standard output as JSON.
     #[track_caller]
     pub fn json(&self) -> Value {

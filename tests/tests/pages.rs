@@ -65,14 +65,14 @@ fn every_page_holds_in_chromium() {
     assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
     assert!(done.json()["shots"].as_i64().unwrap() >= 40, "{}", done.stdout);
     // The same in a terminal: what goes on, and a build to where it waits.
-    house.run(&["top", "--once", "--server", &url]).expect(0).says(&[
+    house.run(&["top", "--once", "--server", &url]).expect(0).shows(&[
         "Waits for a person (1)",
         "ask #1",
         "bad #1",
         "slots",
     ]);
-    house.run(&["watch", "ask", "--until-input", "--server", &url]).expect(0).says(&["approve", "waiting"]);
-    house.run(&["watch", "bad#1", "--exit-status", "--server", &url]).expect(1).says(&["failure"]);
+    house.run(&["watch", "ask", "--until-input", "--server", &url]).expect(0).shows(&["approve", "waiting"]);
+    house.run(&["watch", "bad#1", "--exit-status", "--server", &url]).expect(1).shows(&["failure"]);
     // The question is answered from the command line, and the build goes on.
     house.run(&["approve", "ask#1", "--reason", "looks right", "--server", &url]).expect(0).says(&["approved by mia"]);
     a_phone_approves_and_a_desk_is_told(&house, &url, &modules);
@@ -82,7 +82,7 @@ fn every_page_holds_in_chromium() {
 /// One more question, answered in the browser.
 fn a_phone_approves_and_a_desk_is_told(house: &House, url: &str, modules: &std::ffi::OsStr) {
     house.run(&["pipeline", "start", "ask", "--server", url]).expect(0);
-    house.run(&["watch", "ask", "--until-input", "--server", url]).expect(0).says(&["waiting"]);
+    house.run(&["watch", "ask", "--until-input", "--server", url]).expect(0).shows(&["waiting"]);
     let builds = house.run(&["builds", "--json", "--server", url]).expect(0).json();
     let newest = builds.as_array().and_then(|builds| builds.iter().find(|build| build["pipeline"] == "ask")).unwrap();
     let done = Command::new("node")
@@ -93,5 +93,5 @@ fn a_phone_approves_and_a_desk_is_told(house: &House, url: &str, modules: &std::
         .unwrap();
     let done = Done::from(done);
     assert_eq!(done.code, 0, "{}\n{}", done.stdout, done.stderr);
-    house.run(&["watch", "ask", "--exit-status", "--server", url]).expect(0).says(&["success"]);
+    house.run(&["watch", "ask", "--exit-status", "--server", url]).expect(0).shows(&["success"]);
 }
