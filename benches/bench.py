@@ -134,6 +134,16 @@ class Bench:
         logs = [path for path in (self.work / "data").rglob("*.log") if path.stat().st_size == 104857600]
         same = bool(logs) and logs[0].read_bytes() == reference_file.read_bytes()
         self.row("log-byte-for-byte", str(same), "> file", "-", "True", same)
+        copy = folder / "copy"
+        rates = []
+        for _ in range(self.runs):
+            with copy.open("wb") as out:
+                start = time.perf_counter()
+                subprocess.run([self.binary, "--data-dir", str(self.work / "data" / "run"), "logs", "1", "print"], stdout=out, check=True)
+                rates.append(104.8576 / (time.perf_counter() - start))
+        whole = copy.read_bytes() == reference_file.read_bytes()
+        rate = statistics.median(rates)
+        self.row("log-read-back", f"{rate:.0f} MB/s, whole: {whole}", "-", "-", "500 MB/s", whole and rate >= 500)
 
     def serve(self):
         times, resident = [], 0.0
