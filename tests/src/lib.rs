@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 pub use serde_json::Value;
@@ -252,9 +252,19 @@ impl Started {
                         return line;
                     }
                 }
-                Err(_) => panic!("`{text}` was not said within {limit:?}; said:\n{}", self.seen.join("\n")),
+                Err(RecvTimeoutError::Timeout) => panic!("{}\n`{text}` was not said within {limit:?}", self.tail()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.child.wait();
+                    panic!("{}\nended ({status:?}) before it said `{text}`", self.tail())
+                }
             }
         }
+    }
+
+    /// The end of what was said: a report of CI shows a part of a long one.
+    fn tail(&self) -> String {
+        const LINES: usize = 120;
+        self.seen[self.seen.len().saturating_sub(LINES)..].join("\n")
     }
 
     /// SIGKILL, and only to this process.
