@@ -67,7 +67,7 @@ pub(super) struct Cast {
     pub(super) by_jenkins: bool,
 }
 
-const CAST: Cast = Cast {
+const YAML_CAST: Cast = Cast {
     project: "abalone",
     project_id: "p-demo",
     group: "abalone",
@@ -109,7 +109,7 @@ pub async fn run(args: Demo, ctx: &Context) -> Outcome {
     }
     let begun = Instant::now();
     let running = server(&args, ctx).await?;
-    let cast = if args.jenkins { &demo_jenkins::CAST } else { &CAST };
+    let cast = if args.jenkins { &demo_jenkins::CAST } else { &YAML_CAST };
     let story = Story { app: Arc::clone(&running.app), url: running.url.clone(), ctx, yes: args.yes, cast };
     let told = story.tell().await;
     match told {
@@ -192,7 +192,7 @@ impl Story<'_> {
         }
         phase(self.ctx, 5, "Register their pipelines; polling finds the first commit");
         self.register().await?;
-        let first = self.expect_build(CAST.build, 1).await?;
+        let first = self.expect_build(YAML_CAST.build, 1).await?;
         phase(self.ctx, 6, "Build 1: process, train, evaluate, check, register");
         let built = self.follow(first).await?;
         let arn = self.arn_of(&built)?;
@@ -211,7 +211,7 @@ impl Story<'_> {
         self.follow_from(deploy, Some(&seen)).await?;
         phase(self.ctx, 10, "Push a changed hyperparameter; build 2 starts by itself");
         change.await?;
-        let second = self.expect_build(CAST.build, 2).await?;
+        let second = self.expect_build(self.cast.build, 2).await?;
         self.follow(second).await?;
         Ok(())
     }
@@ -292,7 +292,7 @@ impl Story<'_> {
 
     async fn register(&self) -> Outcome {
         // The deploy pipeline first: it must hear of the approval however soon that comes.
-        for name in [CAST.deploy, CAST.build] {
+        for name in [YAML_CAST.deploy, YAML_CAST.build] {
             let pipeline = Pipeline {
                 name: name.to_owned(),
                 description: String::new(),
@@ -322,7 +322,8 @@ impl Story<'_> {
     async fn expect_deploy(&self, arn: &str) -> Result<BuildId, Failure> {
         let wanted = format!("the deploy of {}", show::model_name(arn));
         self.expect(&wanted, || async move {
-            let filter = BuildFilter { pipeline: Some(CAST.deploy.to_owned()), limit: 50, ..BuildFilter::default() };
+            let filter =
+                BuildFilter { pipeline: Some(YAML_CAST.deploy.to_owned()), limit: 50, ..BuildFilter::default() };
             let builds = self.app.store.builds(&filter).await?;
             let started = |build: &&BuildSummary| {
                 build.causes.iter().any(|cause| matches!(cause, Cause::ModelPackage { arn: of, .. } if of == arn))
@@ -424,7 +425,7 @@ impl Story<'_> {
     /// A deeper tree, committed and pushed as a person would.
     async fn change(&self) -> Outcome {
         let edit = |text: &str| haliotis_seed::set_parameter_default(text, "MaxDepth", "4");
-        self.push_change(CAST.build, CAST.build_repo, "haliotis.yaml", edit).await
+        self.push_change(YAML_CAST.build, YAML_CAST.build_repo, "haliotis.yaml", edit).await
     }
 
     /// Pushes an edit of a file, unless the second build of the pipeline is there.
