@@ -8,8 +8,8 @@
 //!      ^                     │
 //!      └──── empty at the end, and nobody else holds it open
 //! ```
-//! Wanted: a log has its name within [`NAME_AFTER`] of the start, and before its step's end is told; a file that any
-//! process of a step may still write to is never given to another; no byte is lost when the supervisor dies.
+//! Wanted: a log has its name within [`NAME_AFTER`] of the start, and, with bytes in it, before its step's end is told; a
+//! file that any process of a step may still write to is never given to another; no byte is lost when the supervisor dies.
 //!
 //! - *The supervisor dies before it named the file*: `log KEY spare-N PATH` in the records tells the next one, which
 //!   names it at once (the process may live on and write).
@@ -62,6 +62,11 @@ impl Unnamed {
     /// What the records say of it.
     pub(crate) fn record(&self) -> (&str, &Path) {
         (&self.spare.name, &self.path)
+    }
+
+    /// Nothing was written so far.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.spare.file.metadata().is_ok_and(|meta| meta.len() == 0)
     }
 
     /// The file.
@@ -125,8 +130,7 @@ impl Spares {
 
     /// The step has ended: a log with bytes gets its name, an empty one is kept for the next step.
     pub(crate) fn settle(&mut self, log: Unnamed) -> std::io::Result<()> {
-        let empty = log.spare.file.metadata().is_ok_and(|meta| meta.len() == 0);
-        if !empty || !spawn::is_sole_holder(&log.spare.file) {
+        if !log.is_empty() || !spawn::is_sole_holder(&log.spare.file) {
             return self.name(log).1;
         }
         if self.kept.len() < MOST_KEPT {
