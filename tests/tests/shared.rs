@@ -179,7 +179,10 @@ fn a_servers_build_keeps_the_librarys_commit() {
         &url,
     ]);
     assert_ne!(done.code, 0);
-    says(&done.stderr, &["the definition has 1 problem"]);
+    says(
+        &done.stderr,
+        &["the definition has 1 problem", "Jenkinsfile:1:", "No library definition found for nope (known: acme)"],
+    );
 }
 
 /// Pipelines of one repository, each by its own file.

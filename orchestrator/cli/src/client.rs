@@ -180,6 +180,17 @@ fn owners_token(dir: &Path) -> Option<String> {
     std::fs::read_to_string(crate::app::users::local_token_file(dir)).ok()
 }
 
+/// All problems of a definition, a line each, as `lint` shows them.
+fn listed(diagnostics: &Value) -> String {
+    let line = |one: &Value| {
+        let text = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let help = text("help");
+        let help = if help.is_empty() { help } else { format!("\n      help: {help}") };
+        format!("\n  {}:{}:{}: {}{help}", text("file"), one["line"], one["column"], text("message"))
+    };
+    diagnostics.as_array().into_iter().flatten().map(line).collect()
+}
+
 fn refusal(status: StatusCode, body: &Value) -> Failure {
     let error = &body["error"];
     let message = error["message"].as_str().or_else(|| body.as_str()).unwrap_or("no reason given").to_owned();
@@ -189,5 +200,5 @@ fn refusal(status: StatusCode, body: &Value) -> Failure {
         status if status.is_client_error() => code::USAGE,
         _ => code::WORLD,
     };
-    Failure::new(code, format!("{message}{help}"))
+    Failure::new(code, format!("{message}{}{help}", listed(&error["diagnostics"])))
 }

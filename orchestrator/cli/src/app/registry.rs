@@ -42,13 +42,18 @@ pub fn plugins() -> &'static [&'static dyn StepRunner] {
 /// doctor`; the others are there.
 pub fn load_plugins(data: &Path) {
     PLUGINS.get_or_init(|| {
-        let builtin: Vec<&str> = haliotis_plugin_builtin::STEPS.iter().map(|step| step.schema().name).collect();
-        let (found, problems) = haliotis_plugin_builtin::programs(&data.join(PLUGINS_FOLDER), &builtin);
+        let (found, problems) = read_plugins(data);
         for problem in problems {
             tracing::warn!("{problem}");
         }
         found
     });
+}
+
+/// The step kinds that the manifests in a data folder offer, and what is wrong with the other manifests.
+pub fn read_plugins(data: &Path) -> (Vec<&'static dyn StepRunner>, Vec<String>) {
+    let builtin: Vec<&str> = haliotis_plugin_builtin::STEPS.iter().map(|step| step.schema().name).collect();
+    haliotis_plugin_builtin::programs(&data.join(PLUGINS_FOLDER), &builtin)
 }
 
 static PLUGINS: OnceLock<Vec<&'static dyn StepRunner>> = OnceLock::new();

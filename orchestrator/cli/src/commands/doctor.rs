@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::app::python;
 use crate::app::reading::Reading;
+use crate::app::registry;
 use crate::client::Address;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -44,6 +45,7 @@ pub async fn run(_: Doctor, ctx: &Context) -> Outcome {
         disk(&dir),
         environment(&dir),
     ];
+    checks.push(plugins(&dir));
     checks.push(server(&dir));
     checks.push(database(&dir, ctx.database.as_deref()).await);
     if ctx.json {
@@ -153,6 +155,16 @@ fn environment(dir: &Path) -> Check {
             Verdict::Warning,
             "the Python environment of jobs is not made yet; the first run that needs it makes it",
         )
+    }
+}
+
+/// Programs that are steps: how many there are, or what is wrong with their manifests.
+fn plugins(dir: &Path) -> Check {
+    let (found, problems) = registry::read_plugins(dir);
+    match (problems.is_empty(), found.len()) {
+        (true, 0) => check("plugins", Verdict::Good, "no programs that are steps (haliotis steps --how)"),
+        (true, count) => check("plugins", Verdict::Good, format!("{count} step(s) of programs")),
+        (false, _) => check("plugins", Verdict::Bad, problems.join("; ")),
     }
 }
 

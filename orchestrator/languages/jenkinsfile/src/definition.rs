@@ -6,6 +6,7 @@ use haliotis_groovy_syntax::ast::Literal;
 use haliotis_model::{BuildResult, ParameterSpec, Retention, StepId, TriggerSpec, Value as Json};
 
 use crate::convert::literal_json;
+use crate::declare::Properties;
 use crate::declare::model::{CallArg, Calls, MethodCall, Model, Stage, Stages, ValKind};
 use crate::run::parameter;
 
@@ -14,8 +15,7 @@ const MINUTE_MS: u64 = 60_000;
 
 /// All of it.
 pub(crate) fn of(model: Option<&Model>, script: &Script) -> Definition {
-    let _ = script;
-    let Some(model) = model else { return Definition::default() };
+    let Some(model) = model else { return scripted(&crate::declare::properties(script)) };
     Definition {
         name: String::new(),
         description: String::new(),
@@ -25,6 +25,18 @@ pub(crate) fn of(model: Option<&Model>, script: &Script) -> Definition {
         retention: model.options.as_ref().and_then(retention),
         outline: outline(model),
         warnings: Vec::new(),
+    }
+}
+
+/// What `properties([…])` of a scripted pipeline says by constants. In Jenkins the first build says it to the job; here
+/// the form is there before the first build.
+fn scripted(said: &Properties) -> Definition {
+    Definition {
+        triggers: triggers(&said.triggers),
+        parameters: parameters(&said.parameters),
+        concurrency: concurrency(&said.options),
+        retention: retention(&said.options),
+        ..Definition::default()
     }
 }
 
@@ -249,6 +261,25 @@ mod tests {
         assert_eq!(interval("H/5 * * * *"), 5 * MINUTE_MS);
         assert_eq!(interval("# often\nH/15 * * * *"), 15 * MINUTE_MS);
         assert_eq!(interval("H 4 * * *"), 60 * MINUTE_MS);
+    }
+
+    #[test]
+    fn properties_of_a_script() {
+        let text = "def days = '5'\nnode { stage('a') { properties([disableConcurrentBuilds(), \
+                    buildDiscarder(logRotator(numToKeepStr: '3')), pipelineTriggers([cron('H 4 * * *'), pollSCM('H/5 * * * *')]), \
+                    parameters([string(name: 'A', defaultValue: 'b'), choice(name: 'C', choices: ['x', 'y']), \
+                    booleanParam(name: 'D', defaultValue: true), string(name: 'E', defaultValue: days)])]) } }";
+        let script = haliotis_groovy_syntax::parse(text, "x").unwrap();
+        let found = of(None, &script);
+        let shown: Vec<_> = found.parameters.iter().map(|one| (one.name.as_str(), one.default.clone())).collect();
+        let wanted = [("A", "b".into()), ("C", "x".into()), ("D", true.into()), ("E", "".into())];
+        assert_eq!(shown, wanted.map(|(name, default): (_, Json)| (name, Some(default))));
+        assert_eq!((found.concurrency, found.triggers.len()), (Some(1), 2));
+        assert!(found.retention.is_some());
+        let older = "properties([[$class: 'ParametersDefinitionProperty', parameterDefinitions: \
+                     [[$class: 'StringParameterDefinition', name: 'OLD', defaultValue: '1']]]])";
+        let found = of(None, &haliotis_groovy_syntax::parse(older, "x").unwrap());
+        assert_eq!(found.parameters.first().map(|one| (one.name.as_str(), one.default.clone())), Some(("OLD", Some("1".into()))));
     }
 
     #[test]

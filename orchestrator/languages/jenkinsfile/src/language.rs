@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use haliotis_flow::{Definition, Diagnostic, Language, Loaded, Severity};
 use haliotis_groovy_syntax::Script;
-use haliotis_groovy_syntax::ast::{Arg, Call, Callee, Closure, Expr, ExprKind, Stmt, StmtKind};
+use haliotis_groovy_syntax::ast::{Arg, Block, Call, Callee, Closure, Expr, ExprKind, Literal, Stmt, StmtKind};
 use haliotis_model::{BuildId, NewBuild, Source, StepSchema};
 
 use crate::declare::model::{Fragment, Model};
@@ -59,7 +59,7 @@ impl Language for Jenkinsfile {
         let facts = run::Facts {
             build: build.clone(),
             kinds: steps.to_vec(),
-            script: Arc::new(prepared(read.script, read.model.as_ref())),
+            script: Arc::new(prepared(read.script, read.model.as_ref(), 0)),
             model: read.model.map(Rc::new),
             libraries: libraries(&build.source),
         };
@@ -130,21 +130,40 @@ fn library_names(source: &Source, script: &Script) -> (BTreeSet<String>, bool) {
     (names, open || definition::loads_later(script))
 }
 
-/// The script with its `pipeline { }` replaced by a call that hands the fragments over as closures, in their scope.
-fn prepared(mut script: Script, model: Option<&Model>) -> Script {
-    let (Some(model), Some(at)) = (model, declare::pipeline_statement(&script)) else { return script };
+/// The script with its `pipeline { }`, at the top or in `call()` of a library's global variable, replaced by a call that
+/// hands the fragments over as closures, in their scope. `number` is the model's among those of the build.
+pub(crate) fn prepared(mut script: Script, model: Option<&Model>, number: usize) -> Script {
+    let Some(model) = model else { return script };
+    if declare::pipeline_statement(&script).is_some() {
+        script.body = handed_over(&script.body, model, number);
+        return script;
+    }
+    for method in script.methods.iter_mut().filter(|method| &*method.name.name == "call") {
+        let method = Arc::make_mut(method);
+        if let Some(body) = method.body.as_ref().filter(|body| body.stmts.iter().any(declare::is_pipeline)) {
+            let body = handed_over(body, model, number);
+            method.body = Some(body);
+            break;
+        }
+    }
+    script
+}
+
+/// The block with its first `pipeline { }` replaced.
+fn handed_over(block: &Block, model: &Model, number: usize) -> Block {
     let span = model.span;
     let closures = model.fragments.iter().map(closure).collect();
     let list = Expr::new(ExprKind::List(closures), span);
+    let number = Literal::Int(i32::try_from(number).unwrap_or(i32::MAX));
+    let args = vec![Arg::Positional(list), Arg::Positional(Expr::new(ExprKind::Literal(number), span))];
     let name = haliotis_groovy_syntax::ast::Ident { name: "pipeline".into(), span };
-    let call = Call { callee: Callee::Name(name), args: vec![Arg::Positional(list)], trailing: 0, command: false };
+    let call = Call { callee: Callee::Name(name), args, trailing: 0, command: false };
     let stmt = Stmt::new(StmtKind::Expr(Expr::new(ExprKind::Call(Box::new(call)), span)), span);
-    let mut stmts = std::mem::take(&mut script.body.stmts);
-    if let Some(place) = stmts.get_mut(at) {
+    let mut stmts = block.stmts.clone();
+    if let Some(place) = stmts.iter_mut().find(|stmt| declare::is_pipeline(stmt)) {
         *place = stmt;
     }
-    script.body = haliotis_groovy_syntax::ast::Block::new(stmts, script.body.span);
-    script
+    Block::new(stmts, block.span)
 }
 
 fn closure(fragment: &Fragment) -> Expr {

@@ -85,6 +85,11 @@ impl<'a> Problems<'a> {
         self.add(Severity::Error, span, message.into(), Some(hint.into()));
     }
 
+    /// Something that is right, and will not run here as it stands.
+    pub(crate) fn warn(&mut self, span: Span, message: impl Into<String>, hint: impl Into<String>) {
+        self.add(Severity::Warning, span, message.into(), Some(hint.into()));
+    }
+
     pub(crate) fn maybe(&mut self, span: Span, message: impl Into<String>, hint: Option<String>) {
         self.add(Severity::Error, span, message.into(), hint);
     }

@@ -52,9 +52,11 @@ macro_rules! sentences {
 
 sentences! {
     agent_in_parallel(stage) "\"agent\" is not allowed in stage \"{stage}\" as it contains parallel stages";
+    bad_pod(why) "The yaml of agent \"kubernetes\" is no Pod: {why}";
     bare_dollar(source) "{source} cannot be used as a value directly. Did you mean \"{source}\"?";
     big_integer() "BigIntegers cannot be used as constants in Declarative. The maximum value for an integer is 9,223,372,036,854,775,807 and the minimum value for an integer is -9,223,372,036,854,775,808.";
     blocked_step(step, why) "Invalid step \"{step}\" used - not allowed in this context - {why}";
+    both_yamls() "Only one of \"yaml\" and \"yamlFile\" is allowed for agent \"kubernetes\"";
     closure_argument() "Method call arguments";
     code_without_block(what) "{what} step without a block";
     dockerfile_separator() "Dockerfile filename cannot contain directory separators.";
@@ -118,6 +120,7 @@ sentences! {
     no_axes() "No axes specified";
     no_blocks(section) "{section} definitions cannot have blocks";
     no_excludes() "No excludes specified";
+    no_kubernetes() "agent \"kubernetes\" is checked, and this server has no Kubernetes launcher yet: a build fails when it comes to this agent";
     no_maps(section) "{section} cannot be defined as maps";
     no_stages() "No stages specified";
     no_steps() "No steps specified for branch";

@@ -1,14 +1,14 @@
 //! EventBridge: rules over events, and targets that are queues, functions or webhooks (API destinations).
 //!
 //! ```text
-//! emit / PutEvents -> rules whose pattern matches -> one durable delivery per target -> deliver, again on failure
+//! outbox / PutEvents -> rules whose pattern matches -> one durable delivery per target -> deliver, again on failure
 //! ```
 //! A delivery is on disk before the emitter goes on, and removed when its target has taken it: at least once, as in AWS.
-//! A crash between the change that an event tells of and `emit` loses the event; who must not miss one looks at the
-//! state itself, as the triggers of Haliotis do.
+//! An event of our own services is written with the change it tells of (`outbox`), so a crash loses neither.
 
 mod deliver;
 mod input;
+mod outbox;
 mod pattern;
 mod rules;
 mod webhook;
@@ -17,8 +17,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use outbox::Outbox;
 
 use crate::lambda::Lambda;
 use crate::sagemaker::clock;
@@ -125,14 +128,6 @@ impl Events {
         }
     }
 
-    /// An event of one of our own services. What cannot be written is told in the server's log: an event is a hint.
-    pub(crate) fn emit(&self, source: &str, detail_type: &str, resources: &[&str], detail: &Value) {
-        let event = self.envelope(source, detail_type, &json!(resources), detail.clone(), None);
-        if let Err(error) = self.route(&event) {
-            tracing::error!(detail_type, %error, "the event cannot be kept for delivery");
-        }
-    }
-
     fn envelope(&self, source: &str, detail_type: &str, resources: &Value, detail: Value, time: Option<f64>) -> Value {
         let ms = (time.unwrap_or_else(clock::now) * 1000.0) as i64;
         let time = jiff::Timestamp::from_second(ms / 1000).map(|time| time.to_string()).unwrap_or_default();
@@ -149,12 +144,13 @@ impl Events {
         })
     }
 
-    /// Makes one delivery for every target of every rule that matches.
+    /// Makes one delivery for every target of every rule that matches. Routed again, an event finds the deliveries that
+    /// it still has.
     fn route(&self, event: &Value) -> Result<(), AwsError> {
         let now = clock::now();
         for rule in self.rules.select(|rule| rule.enabled && pattern::matches(&rule.pattern, event)) {
             for target in &rule.targets {
-                let id = uuid::Uuid::new_v4().simple().to_string();
+                let id = delivery_id(event, &rule.arn, target);
                 let delivery = Delivery {
                     id: id.clone(),
                     rule: rule.arn.clone(),
@@ -202,6 +198,12 @@ impl Events {
     fn arn(&self, kind: &str, name: &str) -> String {
         format!("arn:aws:events:{}:{}:{kind}/{name}", self.region, self.account)
     }
+}
+
+/// The same for the same event, rule and target; safe as a file's name.
+fn delivery_id(event: &Value, rule: &str, target: &Value) -> String {
+    let hash = Sha256::digest(format!("{}\n{rule}\n{}", event["id"], target["Id"]));
+    hex::encode(hash.get(..16).unwrap_or_default())
 }
 
 fn refused(code: &str, message: &str) -> Value {

@@ -189,6 +189,7 @@ impl SageMaker {
 
     /// Takes up what was under way, and tidies what had ended but was not yet tidied.
     fn resume(self: &Arc<Self>) {
+        self.send_left_events();
         for kind in JobKind::ALL {
             for job in self.jobs(kind).all() {
                 if job.phase != Phase::Ended || self.job_folder(&job).exists() {

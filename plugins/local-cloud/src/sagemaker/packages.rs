@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::error::AwsError;
+use crate::events::Outbox;
 use crate::sagemaker::listing::{self, Item, OLDEST_FIRST};
 use crate::sagemaker::{SageMaker, clock, tags};
 
@@ -71,6 +72,9 @@ pub(crate) struct Package {
     created: f64,
     modified: f64,
     pub(crate) request: Value,
+    /// Events of it that are not yet on their way.
+    #[serde(default, skip_serializing_if = "Outbox::is_empty")]
+    pub(crate) outbox: Outbox,
 }
 
 /// Key of `group/3` or of an unversioned name; `.` is in no name.
@@ -149,7 +153,8 @@ impl SageMaker {
     /// `CreateModelPackage`: the next version of its group, or a package of its own name.
     ///
     /// Races: the number is taken from the group's record in one table change, then the package is written; a crash
-    /// between the two leaves a number unused. A second call with the same client token finds the first's package.
+    /// between the two leaves a number unused. A second call with the same client token finds the first's package. The
+    /// event is written with the package.
     pub(crate) fn create_package(&self, mut input: Value) -> Result<Value, AwsError> {
         tags::check(&input)?;
         let token = input["ClientToken"].as_str().map(str::to_owned);
@@ -172,13 +177,14 @@ impl SageMaker {
             const NOT_OF_THE_MODEL: [&str; 4] = ["Tags", "ClientToken", "ModelApprovalStatus", "ModelPackageGroupName"];
             members.retain(|name, _| !NOT_OF_THE_MODEL.contains(&name.as_str()));
         }
-        let package = Package { request: input, client_token: token, ..package };
+        let mut package = Package { request: input, client_token: token, ..package };
+        let detail = self.tell_package(&mut package);
         let arn = package.arn.clone();
         let name = self.bare(&json!(arn), "model-package");
         if !self.packages.insert(&key(&name), package.clone())? {
             return Err(AwsError::validation(format!("Model Package already exists: {arn}")));
         }
-        self.announce(&package);
+        self.announce(&package, detail);
         Ok(json!({ "ModelPackageArn": arn }))
     }
 
@@ -255,10 +261,16 @@ impl SageMaker {
     pub(crate) fn update_package(&self, input: &Value) -> Result<Value, AwsError> {
         let before = self.package(&input["ModelPackageArn"])?;
         let name = self.bare(&json!(before.arn), "model-package");
-        let changed = self.packages.update(&key(&name), |package| package.change(input))?;
+        let mut detail = None;
+        let changed = self.packages.update(&key(&name), |package| {
+            let before = package.approval;
+            package.change(input)?;
+            detail = (package.approval != before).then(|| self.tell_package(package));
+            Ok(())
+        })?;
         let package = changed.ok_or_else(|| self.no_package(&name))?;
-        if package.approval != before.approval {
-            self.announce(&package);
+        if let Some(detail) = detail {
+            self.announce(&package, detail);
         }
         Ok(json!({ "ModelPackageArn": package.arn }))
     }
@@ -267,17 +279,32 @@ impl SageMaker {
     pub(crate) fn delete_package(&self, input: &Value) -> Result<Value, AwsError> {
         let package = self.package(&input["ModelPackageName"])?;
         let name = self.bare(&json!(package.arn), "model-package");
+        self.send_package_events(&package);
         self.packages.remove(&key(&name), |_| Ok(()))?;
         self.forget_tags(&package.arn)?;
         Ok(json!({}))
     }
 
-    /// Nobody listening is fine.
-    fn announce(&self, package: &Package) {
-        let mut detail = package.describe(&self.settings.account);
-        let _ = self.package_events.send(detail.clone());
+    /// Puts the package's new state into its outbox; called before it is written. Gives the state as it is described.
+    fn tell_package(&self, package: &mut Package) -> Value {
+        let described = package.describe(&self.settings.account);
+        let mut detail = described.clone();
         detail["CertifyForMarketplace"] = detail["CertifyForMarketplace"].as_bool().unwrap_or(false).into();
-        self.emit("SageMaker Model Package State Change", &[&package.arn], &detail);
+        let resources = [package.arn.as_str()];
+        self.keep_event(&mut package.outbox, "SageMaker Model Package State Change", &resources, &detail);
+        described
+    }
+
+    /// After the write. Nobody listening in this process is fine.
+    fn announce(&self, package: &Package, detail: Value) {
+        let _ = self.package_events.send(detail);
+        self.send_package_events(package);
+    }
+
+    /// Sends what a package keeps.
+    pub(crate) fn send_package_events(&self, package: &Package) {
+        let name = self.bare(&json!(package.arn), "model-package");
+        self.send_kept(&package.outbox, &self.packages, &key(&name), |package| &mut package.outbox);
     }
 }
 
@@ -309,6 +336,7 @@ impl Package {
             created: now,
             modified: now,
             request: Value::Null,
+            outbox: Outbox::default(),
         }
     }
 

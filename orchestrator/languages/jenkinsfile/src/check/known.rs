@@ -282,7 +282,7 @@ fn how_to_add(name: &str) -> String {
 }
 
 /// Calls `visit` for every expression below a block, closures included.
-fn for_each(block: &Block, visit: &mut impl FnMut(&Expr)) {
+pub(crate) fn for_each(block: &Block, visit: &mut impl FnMut(&Expr)) {
     fn expr(node: &Expr, visit: &mut dyn FnMut(&Expr)) {
         visit(node);
         if let ExprKind::Closure(closure) = &node.kind {

@@ -253,6 +253,9 @@ impl Check<'_, '_> {
             );
             return;
         };
+        if key.name == "kubernetes" {
+            self.kubernetes(key, &agent.settings);
+        }
         let Settings::Map(map) = &agent.settings else { return };
         for param in known.params.iter().filter(|param| param.required) {
             if !map.iter().any(|(key, _)| key.name == param.name) {
@@ -273,6 +276,34 @@ impl Check<'_, '_> {
                 && val.as_str().is_some_and(|text| text.contains(['/', '\\']))
             {
                 self.problems.hinted(val.span, words::dockerfile_separator(), "name the folder with dir");
+            }
+        }
+    }
+
+    /// It is checked here, and not to be had at run time: who reads the file's problems is told now.
+    fn kubernetes(&mut self, key: &Key, settings: &Settings) {
+        self.problems.warn(
+            key.span,
+            words::no_kubernetes(),
+            "use agent any, agent { label '…' } or agent { docker '…' } here",
+        );
+        let Settings::Map(map) = settings else { return };
+        let of = |name: &str| map.iter().find(|(key, _)| key.name == name);
+        if let (Some((key, _)), Some(_)) = (of("yaml"), of("yamlFile")) {
+            self.problems.hinted(key.span, words::both_yamls(), "keep one of them");
+        }
+        let Some((_, Settings::One(val))) = of("yaml") else { return };
+        let Some(text) = val.as_str() else { return };
+        match serde_yaml::from_str::<haliotis_model::Value>(text) {
+            Err(error) => self.problems.hinted(val.span, words::bad_pod(&error.to_string()), "see Kubernetes' Pod"),
+            Ok(pod) => {
+                let kind = pod.get("kind").and_then(haliotis_model::Value::as_str);
+                if let Some(other) = kind.filter(|kind| *kind != "Pod") {
+                    self.problems.hinted(val.span, words::bad_pod(&format!("it is a {other}")), "write kind: Pod");
+                }
+                if !pod.is_object() {
+                    self.problems.hinted(val.span, words::bad_pod("it is no map"), "see Kubernetes' Pod");
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 mod calls;
 mod matching;
 pub(crate) mod model;
+mod properties;
 mod stage;
 mod when;
 
@@ -12,6 +13,7 @@ use haliotis_groovy_syntax::{Lines, Span};
 use crate::problems::Problems;
 use crate::words;
 use matching::{Found, block_of, call_of, closures_in};
+pub(crate) use properties::{Properties, properties};
 use model::{
     Agent, Branch, EnvVal, Environment, Fragment, FragmentId, Key, Libraries, Model, Post, Settings, Stages, Tools,
     Val, ValKind,
@@ -27,9 +29,13 @@ pub(crate) fn pipeline_statement(script: &Script) -> Option<usize> {
 
 /// A `pipeline` block inside a method `call()`: a pipeline defined by a shared library.
 pub(crate) fn pipeline_in_call(script: &Script) -> Option<&Stmt> {
-    let call = script.methods.iter().find(|method| &*method.name.name == "call")?;
-    let body = call.body.as_ref()?;
-    body.stmts.iter().find(|stmt| call_of(stmt).is_some_and(|found| found.bare_name() == Some("pipeline")))
+    let calls = script.methods.iter().filter(|method| &*method.name.name == "call");
+    calls.filter_map(|method| method.body.as_ref()).flat_map(|body| &body.stmts).find(|stmt| is_pipeline(stmt))
+}
+
+/// Whether a statement is a `pipeline` block.
+pub(crate) fn is_pipeline(stmt: &Stmt) -> bool {
+    call_of(stmt).is_some_and(|found| found.bare_name() == Some("pipeline"))
 }
 
 /// The call that a statement is, if it has that name.

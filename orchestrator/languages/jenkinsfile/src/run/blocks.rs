@@ -208,7 +208,15 @@ impl Run {
     /// `timeout(time: 1, unit: 'HOURS')`.
     pub(crate) async fn timeout(self: &Rc<Self>, ctx: &Ctx, ms: u64, name: &str, body: Value) -> Answer {
         let run = Rc::clone(self);
-        self.limited(ctx, Some(ms), name, move |ctx| Box::pin(async move { run.closure(&ctx, &body, &[]).await })).await
+        let inside = move |ctx: Ctx| -> Async<'static, Answer> {
+            Box::pin(async move {
+                run.shared.say("[Pipeline] {");
+                let answer = run.closure(&ctx, &body, &[]).await;
+                run.shared.say("[Pipeline] }");
+                answer
+            })
+        };
+        self.limited(ctx, Some(ms), name, inside).await
     }
 
     /// Runs something with a time limit.
@@ -239,16 +247,18 @@ impl Run {
         .await
     }
 
-    /// `retry(3)`.
-    pub(crate) async fn retry(self: &Rc<Self>, ctx: &Ctx, count: i64, body: &Value) -> Answer {
-        let mut left = count.max(1);
+    /// `retry(3)`, `retry(count: 3, conditions: [agent(), nonresumable()])`. With conditions only what they name is
+    /// tried again: that the agent was lost, or that nobody can tell how a step ended.
+    pub(crate) async fn retry(self: &Rc<Self>, ctx: &Ctx, given: &Given, body: &Value) -> Answer {
+        let mut left = given.integer("count").unwrap_or(1).max(1);
+        let conditions = self.conditions(given)?;
         loop {
             self.shared.say("[Pipeline] {");
             let answer = self.closure(ctx, body, &[]).await;
             self.shared.say("[Pipeline] }");
             left -= 1;
             match answer {
-                Err(raise) if left > 0 && !self.is_interruption(&raise) && !matches!(raise, Raise::Fatal(_)) => {
+                Err(raise) if left > 0 && self.may_be_tried_again(&raise, conditions) => {
                     let (_, message) = self.meaning(&raise);
                     self.shared.say(&format!("ERROR: {message}"));
                     self.shared.say("Retrying");
@@ -259,6 +269,32 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// Whether `retry` was given conditions.
+    fn conditions(&self, given: &Given) -> Result<bool, Raise> {
+        const KNOWN: [&str; 3] = ["agent", "kubernetesAgent", "nonresumable"];
+        let Some(list) = given.get("conditions") else { return Ok(false) };
+        let conditions = self.vm(|vm| vm.elements(list))?;
+        for condition in &conditions {
+            let symbol = self.vm(|vm| match values::entry(vm, condition, "$symbol") {
+                Some(symbol) => values::text(vm, &symbol),
+                None => Ok(String::new()),
+            })?;
+            if !KNOWN.contains(&symbol.as_str()) {
+                let message =
+                    format!("retry: the condition \"{symbol}\" is not known; there are {}", KNOWN.join(", "));
+                return Err(self.throw("java.lang.IllegalArgumentException", &message));
+            }
+        }
+        Ok(!conditions.is_empty())
+    }
+
+    fn may_be_tried_again(&self, raise: &Raise, conditions: bool) -> bool {
+        if self.is_interruption(raise) || matches!(raise, Raise::Fatal(_)) {
+            return false;
+        }
+        !conditions || self.is_lost(raise)
     }
 
     /// `waitUntil { … }`: asks again, each time after longer.

@@ -50,6 +50,8 @@ pub(crate) struct Ctx {
     pub(crate) stage: Option<Rc<StageState>>,
     /// A container that `sh` runs in.
     pub(crate) container: Option<Rc<Container>>,
+    /// Host of the registry that images are of (`docker.withRegistry`).
+    pub(crate) registry: Option<Rc<str>>,
     /// Whether a Declarative pipeline is around, whose messages differ.
     pub(crate) declarative: bool,
 }
@@ -63,8 +65,8 @@ pub(crate) struct StageState {
 
 /// `docker.image(…).inside(…)`.
 pub(crate) struct Container {
-    pub(crate) image: String,
-    pub(crate) args: String,
+    /// What docker knows it by.
+    pub(crate) name: String,
 }
 
 impl Ctx {

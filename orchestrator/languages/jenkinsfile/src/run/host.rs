@@ -25,7 +25,7 @@ impl Host for JenkinsHost {
                 return HostAnswer::Suspend;
             }
         }
-        if name == "pipeline" && self.0.facts.model.is_some() {
+        if name == "pipeline" && !self.0.models.borrow().is_empty() {
             return HostAnswer::Suspend;
         }
         if self.0.kind_for_script(name).is_some() {
@@ -256,6 +256,9 @@ impl Run {
         if let Some(image) = object.downcast_ref::<Image>() {
             return self.image(ctx, image, &call.name, &call.args).await;
         }
+        if let Some(running) = object.downcast_ref::<Running>() {
+            return self.running(ctx, &running.id, &call.name, &call.args).await;
+        }
         if object.is::<EnvObject>() {
             let name =
                 call.args.first().map(|arg| self.vm(|vm| values::text(vm, arg))).transpose()?.unwrap_or_default();
@@ -360,7 +363,7 @@ impl CurrentBuild {
             }
             _ if name.starts_with("previous") => return Some(Ok(previous(&self.0.facts.build, build.number, name)?)),
             "keepLog" => Value::Bool(false),
-            "changeSets" | "upstreamBuilds" => vm.list(Vec::new()),
+            "upstreamBuilds" => vm.list(Vec::new()),
             "buildVariables" => return Some(self.0.params(vm)),
             "buildCauses" => return Some(self.causes(vm)),
             "rawBuild" => {
@@ -524,7 +527,7 @@ impl HostObject for Docker {
     fn call(&self, _vm: &mut Vm, name: &str, args: &[Value]) -> HostAnswer {
         match (name, args) {
             ("image", [Value::Str(image)]) => host(Image { name: image.to_string() }),
-            ("image" | "build" | "withRegistry" | "withServer" | "withTool" | "script", _) => HostAnswer::Suspend,
+            ("image" | "build" | "withRegistry" | "withServer" | "withTool", _) => HostAnswer::Suspend,
             _ => HostAnswer::Unknown,
         }
     }
@@ -561,6 +564,35 @@ impl HostObject for Image {
         match name {
             "inside" | "pull" | "push" | "tag" | "run" | "withRun" => HostAnswer::Suspend,
             "imageName" => HostAnswer::Value(Value::str(&self.name)),
+            _ => HostAnswer::Unknown,
+        }
+    }
+}
+
+/// A container that `docker.image('x').run()` started.
+pub(crate) struct Running {
+    pub(crate) id: String,
+}
+
+impl HostObject for Running {
+    fn class_name(&self) -> &str {
+        "org.jenkinsci.plugins.docker.workflow.Docker$Container"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn get(&self, _vm: &mut Vm, name: &str) -> HostAnswer {
+        match name {
+            "id" => HostAnswer::Value(Value::str(&self.id)),
+            _ => HostAnswer::Unknown,
+        }
+    }
+
+    fn call(&self, _vm: &mut Vm, name: &str, _args: &[Value]) -> HostAnswer {
+        match name {
+            "stop" | "port" => HostAnswer::Suspend,
             _ => HostAnswer::Unknown,
         }
     }

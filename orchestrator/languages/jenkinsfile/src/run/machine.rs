@@ -1,15 +1,20 @@
 //! The one place that knows how the Groovy machine is made and asked.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use haliotis_groovy::value::Map;
 pub(crate) use haliotis_groovy::{Outcome, Thread};
 use haliotis_groovy::{Raise, Value, Vm};
+use haliotis_flow::Severity;
 use haliotis_groovy_syntax::Script;
 
 use super::Shared;
 use super::host::JenkinsHost;
+use crate::declare::model::Model;
+use crate::problems::Problems;
+use crate::{check, declare};
 
 /// The class of the Jenkinsfile's script, as Jenkins calls it.
 const SCRIPT: &str = "WorkflowScript";
@@ -20,7 +25,7 @@ const SCRIPT: &str = "WorkflowScript";
 /// What the parser or the compiler refuses, for people.
 pub(crate) fn start(shared: &Rc<Shared>) -> Result<(Vm, Thread), String> {
     let mut vm = Vm::new(Rc::new(JenkinsHost(Rc::clone(shared))));
-    let parsed = parsed(&shared.facts.libraries)?;
+    let parsed = parsed(&shared.facts.libraries, &shared.models)?;
     let mut sources: Vec<(&Script, &str)> = parsed.iter().map(|(script, class)| (script, class.as_str())).collect();
     sources.push((&shared.facts.script, SCRIPT));
     load(&mut vm, &sources)?;
@@ -69,22 +74,53 @@ impl Names {
 ///
 /// # Errors
 /// What the parser or the compiler refuses.
-pub(crate) fn load_library(vm: &mut Vm, names: &mut Names, files: &BTreeMap<String, String>) -> Result<(), String> {
-    let parsed = parsed(files)?;
+pub(crate) fn load_library(
+    vm: &mut Vm,
+    names: &mut Names,
+    files: &BTreeMap<String, String>,
+    models: &RefCell<Vec<Rc<Model>>>,
+) -> Result<(), String> {
+    let parsed = parsed(files, models)?;
     let sources: Vec<(&Script, &str)> = parsed.iter().map(|(script, class)| (script, class.as_str())).collect();
     load(vm, &sources)?;
     names.add(vm, &parsed)
 }
 
-/// The Groovy files of libraries, each with its class.
-fn parsed(files: &BTreeMap<String, String>) -> Result<Vec<(Script, String)>, String> {
+/// The Groovy files of libraries, each with its class. A Declarative pipeline in `call()` of one becomes one of `models`.
+fn parsed(
+    files: &BTreeMap<String, String>,
+    models: &RefCell<Vec<Rc<Model>>>,
+) -> Result<Vec<(Script, String)>, String> {
     let mut parsed = Vec::new();
     for (path, text) in files {
         let Some(class) = library_class(path) else { continue };
         let script = haliotis_groovy_syntax::parse(text, path).map_err(|errors| listed(path, &errors))?;
-        parsed.push((script, class));
+        parsed.push((with_pipeline(path, script, models)?, class));
     }
     Ok(parsed)
+}
+
+fn with_pipeline(path: &str, script: Script, models: &RefCell<Vec<Rc<Model>>>) -> Result<Script, String> {
+    if !is_global(&script) || declare::pipeline_in_call(&script).is_none() {
+        return Ok(script);
+    }
+    let (model, wrong) = {
+        let mut problems = Problems::new(&script.lines);
+        let model = declare::read(&script, &mut problems);
+        if let Some(model) = &model {
+            check::check(model, &mut problems);
+        }
+        let errors = problems.into_sorted().into_iter().filter(|problem| problem.severity == Severity::Error);
+        let lines = errors.map(|one| format!("{path}: {}: {}", one.line, one.message)).collect::<Vec<_>>();
+        (model, lines)
+    };
+    if !wrong.is_empty() {
+        return Err(wrong.join("\n"));
+    }
+    let number = models.borrow().len();
+    let script = crate::language::prepared(script, model.as_ref(), number);
+    models.borrow_mut().extend(model.map(Rc::new));
+    Ok(script)
 }
 
 fn load(vm: &mut Vm, sources: &[(&Script, &str)]) -> Result<(), String> {

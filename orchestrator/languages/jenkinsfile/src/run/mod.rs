@@ -48,6 +48,8 @@ pub(crate) type Async<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 const SLICE: u64 = 1_000_000;
 /// What a branch says that was stopped because another failed.
 const FAIL_FAST: &str = "Failed in another branch";
+/// The field that marks the exception of a step whose end nobody knows.
+const LOST: &str = "$lost";
 /// Who stops a build that a newer one has overtaken at a milestone; such a build is NOT_BUILT.
 pub const SUPERSEDED_BY: &str = "milestone";
 /// Longest part of a step's path that its name gives, in characters.
@@ -97,6 +99,8 @@ pub(crate) struct Shared {
     pub(crate) changed: Signal,
     /// What every script of the build sees.
     pub(crate) names: RefCell<machine::Names>,
+    /// The Declarative pipelines of the Jenkinsfile and of its libraries, as their scripts number them.
+    pub(crate) models: RefCell<Vec<Rc<Model>>>,
 }
 
 /// A build at run time.
@@ -111,8 +115,10 @@ pub(crate) fn program(facts: Facts) -> AsyncProgram {
 }
 
 async fn begin(facts: Facts, root: Flow) -> (BuildResult, Option<String>) {
+    let models = facts.model.iter().cloned().collect();
     let shared = Rc::new(Shared {
         facts,
+        models: RefCell::new(models),
         state: RefCell::default(),
         root: root.clone(),
         current: RefCell::new(None),
@@ -132,6 +138,7 @@ async fn begin(facts: Facts, root: Flow) -> (BuildResult, Option<String>) {
         path: StepId::new(""),
         stage: None,
         container: None,
+        registry: None,
         declarative: shared.facts.model.is_some(),
     };
     let ended = match machine::start(&shared) {
@@ -277,8 +284,13 @@ impl Run {
         })
     }
 
-    /// Calls a closure of the script in a context.
+    /// Calls a closure of the script in a context; or what stands for one where Declarative itself is in a block.
     pub(crate) async fn closure(self: &Rc<Self>, ctx: &Ctx, closure: &Value, args: &[Value]) -> Answer {
+        if let Value::Host(object) = closure
+            && let Some(inside) = object.as_any().downcast_ref::<declarative::Inside>()
+        {
+            return inside.run(ctx.clone()).await.map(|()| Value::Null);
+        }
         let thread = self.vm(|vm| machine::closure(vm, closure, args));
         self.thread(ctx, thread).await
     }
@@ -290,7 +302,7 @@ impl Run {
         if let Some(receiver) = &call.receiver {
             return self.object_call(ctx, receiver.as_ref(), &call).await;
         }
-        if &*call.name == "pipeline" && self.shared.facts.model.is_some() {
+        if &*call.name == "pipeline" && !self.shared.models.borrow().is_empty() {
             return self.declarative(ctx, &call.args).await;
         }
         self.step(ctx, &call.name, &call.args).await
@@ -337,7 +349,15 @@ impl Run {
             BuildResult::Aborted => {
                 Err(self.delivered(ctx).unwrap_or_else(|| self.interruption(&message, BuildResult::Aborted)))
             }
-            BuildResult::Failure | BuildResult::NotBuilt => Err(self.abort_exception(&message)),
+            BuildResult::Failure | BuildResult::NotBuilt => {
+                let raise = self.abort_exception(&message);
+                if output.interrupted.is_some()
+                    && let Raise::Throw(Value::Object(object)) = &raise
+                {
+                    object.fields.borrow_mut().push((LOST.into(), Value::Bool(true)));
+                }
+                Err(raise)
+            }
         }
     }
 
@@ -437,6 +457,14 @@ impl Run {
         let (result, why) = self.meaning(raise);
         if why != FAIL_FAST {
             self.shared.worsen(result, Some(&why));
+        }
+    }
+
+    /// Whether an exception tells of a step that began and whose end nobody knows.
+    pub(crate) fn is_lost(&self, raise: &Raise) -> bool {
+        match raise {
+            Raise::Throw(Value::Object(object)) => object.fields.borrow().iter().any(|(name, _)| &**name == LOST),
+            _ => false,
         }
     }
 

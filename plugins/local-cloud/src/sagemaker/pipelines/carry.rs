@@ -7,6 +7,7 @@
 //!   (again) under that name; a job that is there already is found, a model package by its client token.
 //! - crash while the work runs: it goes on by itself; the next carrier looks at it.
 //! - a stop between a decision and its record: the record is written only if the status is still what was decided on.
+//! - crash between a record and the event that tells of it: the event lies in the record and is sent at the next open.
 //! - a callback answered twice, or answered before the message was sent: the first answer counts.
 //! - a message of a callback step can be sent twice by a crash in between: SQS delivers at least once anyway.
 
@@ -84,13 +85,14 @@ impl SageMaker {
                 execution.status = status;
                 execution.failure = failure;
                 execution.modified = clock::now();
+                self.tell_execution(execution, Some(decided.status));
                 done = true;
             }
             Ok(())
         })?;
         if let Some(execution) = changed.filter(|_| done) {
             tracing::info!(pipeline = %execution.pipeline, execution = %execution.id, status = status.word(), "pipeline execution ended");
-            self.announce_execution(&execution, Some(decided.status));
+            self.send_execution_events(&execution);
         }
         Ok(done)
     }
@@ -102,21 +104,20 @@ impl SageMaker {
         name: &str,
         change: impl FnOnce(&mut StepRecord),
     ) -> Result<Option<StepRecord>, AwsError> {
-        let mut before = None;
         let changed = self.pipelines.executions.update(execution, |execution| {
-            if let Some(step) = execution.steps.get_mut(name) {
-                before = Some(step.status);
-                change(step);
-                execution.modified = clock::now();
+            let Some(step) = execution.steps.get_mut(name) else { return Ok(()) };
+            let before = step.status;
+            change(step);
+            let is_another = step.status != before;
+            execution.modified = clock::now();
+            if is_another {
+                self.tell_step(execution, name, Some(before));
             }
             Ok(())
         })?;
         let Some(execution) = changed else { return Ok(None) };
-        let step = execution.steps.get(name).cloned();
-        if let Some(step) = step.as_ref().filter(|step| before.is_some_and(|before| before != step.status)) {
-            self.announce_step(&execution, step, before);
-        }
-        Ok(step)
+        self.send_execution_events(&execution);
+        Ok(execution.steps.get(name).cloned())
     }
 
     /// Writes a step down that is reached now.
@@ -126,12 +127,11 @@ impl SageMaker {
             let order = execution.steps.values().map(|step| step.order + 1).max().unwrap_or(0);
             execution.steps.insert(step.name.clone(), StepRecord { order, ..step });
             execution.modified = clock::now();
+            self.tell_step(execution, &name, None);
             Ok(())
         })?;
-        if let Some(execution) = changed
-            && let Some(step) = execution.steps.get(&name)
-        {
-            self.announce_step(&execution, step, None);
+        if let Some(execution) = changed {
+            self.send_execution_events(&execution);
         }
         Ok(())
     }

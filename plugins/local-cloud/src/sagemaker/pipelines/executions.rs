@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::error::AwsError;
+use crate::events::Outbox;
 use crate::sagemaker::pipelines::definition::{Definition, StepKind, list};
 use crate::sagemaker::pipelines::operations::{given, text_of};
 use crate::sagemaker::pipelines::record::{Execution, ExecutionStatus, Pipeline, StepStatus};
@@ -41,6 +42,7 @@ impl SageMaker {
             selective::prepare(&mut execution, &definition, config, &all)?;
         }
         let (id, arn) = (execution.id.clone(), execution.arn.clone());
+        self.tell_execution(&mut execution, None);
         self.pipelines.executions.insert(&id, execution.clone())?;
         self.pipelines.pipelines.update(&key(&pipeline.name), |pipeline| {
             pipeline.last_run = Some(clock::now());
@@ -50,7 +52,7 @@ impl SageMaker {
             }
             Ok(())
         })?;
-        self.announce_execution(&execution, None);
+        self.send_execution_events(&execution);
         self.begin_execution(&id);
         Ok(json!({"PipelineExecutionArn": arn}))
     }
@@ -66,11 +68,13 @@ impl SageMaker {
     /// `StopPipelineExecution`: noted; the carrier asks the steps and waits for their end.
     pub(crate) fn stop_execution(&self, input: &Value) -> Result<Value, AwsError> {
         let execution = self.execution(&input["PipelineExecutionArn"])?;
-        let before = execution.status;
         let changed = self.pipelines.executions.update(&execution.id, |execution| match execution.status {
-            ExecutionStatus::Executing | ExecutionStatus::Stopping => {
+            before @ (ExecutionStatus::Executing | ExecutionStatus::Stopping) => {
                 execution.status = ExecutionStatus::Stopping;
                 execution.modified = clock::now();
+                if before != ExecutionStatus::Stopping {
+                    self.tell_execution(execution, Some(before));
+                }
                 Ok(())
             }
             ExecutionStatus::Stopped | ExecutionStatus::Failed | ExecutionStatus::Succeeded => {
@@ -81,8 +85,8 @@ impl SageMaker {
                 )))
             }
         })?;
-        if let Some(changed) = changed.filter(|changed| changed.status != before) {
-            self.announce_execution(&changed, Some(before));
+        if let Some(changed) = changed {
+            self.send_execution_events(&changed);
         }
         self.changes.notify_waiters();
         Ok(json!({"PipelineExecutionArn": execution.arn}))
@@ -91,8 +95,8 @@ impl SageMaker {
     /// `RetryPipelineExecution`: what failed or was stopped runs again, with the same definition and parameters.
     pub(crate) fn retry_execution(self: &Arc<Self>, input: &Value) -> Result<Value, AwsError> {
         let execution = self.execution(&input["PipelineExecutionArn"])?;
-        let before = execution.status;
         let changed = self.pipelines.executions.update(&execution.id, |execution| {
+            let before = execution.status;
             if !matches!(execution.status, ExecutionStatus::Failed | ExecutionStatus::Stopped) {
                 return Err(AwsError::conflict(format!(
                     "Pipeline execution {} cannot be retried: its status is {}; only a failed or stopped one can be.",
@@ -107,10 +111,11 @@ impl SageMaker {
             if let Some(config) = given(&input["ParallelismConfiguration"]) {
                 execution.parallelism = Some(config);
             }
+            self.tell_execution(execution, Some(before));
             Ok(())
         })?;
         if let Some(changed) = changed {
-            self.announce_execution(&changed, Some(before));
+            self.send_execution_events(&changed);
             self.begin_execution(&changed.id);
         }
         Ok(json!({"PipelineExecutionArn": execution.arn}))
@@ -199,6 +204,7 @@ fn new_execution(
         created: now,
         modified: now,
         steps: BTreeMap::new(),
+        outbox: Outbox::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::events::Outbox;
 use crate::sagemaker::clock;
 use crate::sagemaker::job::{MAX_REASON, cut};
 use crate::sagemaker::pipelines::cache::CacheNote;
@@ -190,6 +191,9 @@ pub(crate) struct Execution {
     pub(crate) created: f64,
     pub(crate) modified: f64,
     pub(crate) steps: BTreeMap<String, StepRecord>,
+    /// Events of it that are not yet on their way.
+    #[serde(default, skip_serializing_if = "Outbox::is_empty")]
+    pub(crate) outbox: Outbox,
 }
 
 impl Execution {

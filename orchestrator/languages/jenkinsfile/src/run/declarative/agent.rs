@@ -1,17 +1,23 @@
 //! `agent`: where things run, and the checkout that comes with it.
 
-use std::rc::Rc;
-
 use haliotis_flow::BlockKind;
 use haliotis_groovy::Raise;
 
-use super::super::context::{Container, Ctx};
+use super::super::context::Ctx;
+use super::super::steps::docker::{qualified, quoted};
 use super::{Body, Pipeline};
 use crate::declare::model::{Agent, Settings, Val};
 
 impl Pipeline {
     /// Runs something on an agent.
-    pub(super) async fn on_agent(&self, ctx: &Ctx, agent: &Agent, root: bool, body: Body) -> Result<(), Raise> {
+    pub(super) async fn on_agent(
+        &self,
+        ctx: &Ctx,
+        agent: &Agent,
+        root: bool,
+        no_checkout: bool,
+        body: Body,
+    ) -> Result<(), Raise> {
         let kind = agent.kind.as_ref().map_or("any", |key| key.name.as_str());
         let setting = |name: &str| setting(&agent.settings, name);
         match kind {
@@ -34,26 +40,21 @@ impl Pipeline {
             Some(val) => Some(self.text(ctx, val).await?),
             None => None,
         };
-        let container = self.container(ctx, agent, kind).await?;
+        let wanted = self.container(ctx, agent, kind).await?;
         let reuse = match setting("reuseNode") {
             Some(val) => self.text(ctx, val).await? == "true",
             None => false,
         };
         let this = self.clone();
-        let inside = move |mut ctx: Ctx| -> super::Async<'static, Result<(), Raise>> {
+        let inside = move |ctx: Ctx| -> super::Async<'static, Result<(), Raise>> {
             Box::pin(async move {
-                if !reuse {
+                if !reuse && !no_checkout {
                     this.default_checkout(&ctx, root).await?;
                 }
-                if let Some((container, build)) = container {
-                    if let Some(build) = build {
-                        // On the node itself, whatever container is around it.
-                        let outside = Ctx { container: None, ..ctx.clone() };
-                        this.run.docker_sh(&outside, &build).await?;
-                    }
-                    ctx.container = Some(container);
+                match wanted {
+                    Some(wanted) => this.in_image(&ctx, wanted, body).await,
+                    None => body(ctx).await,
                 }
-                body(ctx).await
             })
         };
         if reuse && ctx.node.is_some() {
@@ -62,22 +63,23 @@ impl Pipeline {
         self.run.on_node(ctx, &label, folder, inside).await
     }
 
-    /// The container that an agent asks for, and how its image is built where it has to be: arguments of docker.
-    async fn container(
-        &self,
-        ctx: &Ctx,
-        agent: &Agent,
-        kind: &str,
-    ) -> Result<Option<(Rc<Container>, Option<String>)>, Raise> {
+    /// The container that an agent asks for.
+    async fn container(&self, ctx: &Ctx, agent: &Agent, kind: &str) -> Result<Option<Wanted>, Raise> {
         let text = async |name: &str| match setting(&agent.settings, name) {
             Some(val) => self.text(ctx, val).await.map(Some),
             None => Ok(None),
         };
-        let args = text("args").await?.unwrap_or_default();
-        let (image, build) = match (kind, &agent.settings) {
-            ("docker", Settings::One(val)) => (self.text(ctx, val).await?, None),
+        let mut wanted = Wanted {
+            args: text("args").await?.unwrap_or_default(),
+            pull: text("alwaysPull").await?.as_deref() == Some("true"),
+            registry: text("registryUrl").await?.unwrap_or_default(),
+            credential: text("registryCredentialsId").await?,
+            ..Wanted::default()
+        };
+        match (kind, &agent.settings) {
+            ("docker", Settings::One(val)) => wanted.image = self.text(ctx, val).await?,
             ("docker", _) => match text("image").await? {
-                Some(image) => (image, None),
+                Some(image) => wanted.image = image,
                 None => return Ok(None),
             },
             ("dockerfile", _) => {
@@ -87,14 +89,41 @@ impl Pipeline {
                 let build = &self.run.shared.facts.build;
                 let name = format!("{}-{dir}-{file}", build.pipeline).to_lowercase();
                 let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-                let image = format!("haliotis-{}:{}", name.trim_matches('-'), build.number);
-                let command =
-                    format!("build -t {image} {more} -f {} {}", quoted(&format!("{dir}/{file}")), quoted(&dir));
-                (image, Some(command))
+                wanted.image = format!("haliotis-{}:{}", name.trim_matches('-'), build.number);
+                let path = quoted(&format!("{dir}/{file}"));
+                wanted.build = Some(format!("set -x\n\"$program\" build -t {} {more} -f {path} {}", wanted.image, quoted(&dir)));
             }
             _ => return Ok(None),
+        }
+        Ok(Some(wanted))
+    }
+
+    /// Runs something in the container that is wanted: logs in, builds or pulls its image, starts it.
+    async fn in_image(&self, ctx: &Ctx, wanted: Wanted, body: Body) -> Result<(), Raise> {
+        if wanted.registry.is_empty() && wanted.credential.is_none() {
+            return self.started(ctx, &wanted, body).await;
+        }
+        let this = self.clone();
+        let (registry, credential) = (wanted.registry.clone(), wanted.credential.clone());
+        self.run
+            .in_registry(ctx, &registry, credential.as_deref(), move |ctx| {
+                Box::pin(async move { this.started(&ctx, &wanted, body).await })
+            })
+            .await
+    }
+
+    async fn started(&self, ctx: &Ctx, wanted: &Wanted, body: Body) -> Result<(), Raise> {
+        // What is built here is in no registry.
+        let image = match &wanted.build {
+            Some(_) => wanted.image.clone(),
+            None => qualified(ctx, &wanted.image),
         };
-        Ok(Some((Rc::new(Container { image, args }), build)))
+        if let Some(build) = &wanted.build {
+            self.run.docker_sh(ctx, "docker build", build).await?;
+        } else if wanted.pull {
+            self.run.docker_sh(ctx, "docker pull", &format!("set -x\n\"$program\" pull {image}")).await?;
+        }
+        self.run.in_container(ctx, &image, &wanted.args, move |ctx| body(ctx)).await
     }
 
     /// The checkout that Declarative does by itself where the Jenkinsfile comes from a repository.
@@ -122,9 +151,16 @@ impl Pipeline {
     }
 }
 
-/// A word for the shell.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "'\\''"))
+/// What an agent says of its container.
+#[derive(Default)]
+struct Wanted {
+    image: String,
+    args: String,
+    /// How the image is built where it has to be: a script that calls docker.
+    build: Option<String>,
+    pull: bool,
+    registry: String,
+    credential: Option<String>,
 }
 
 /// A setting of an agent's block.

@@ -9,16 +9,19 @@ mod post;
 mod stage;
 mod when;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use haliotis_groovy::{Raise, Value};
+use haliotis_groovy::{HostObject, Raise, Value};
 use haliotis_groovy_syntax::ast::Literal;
 use haliotis_model::{BuildResult, Value as Json};
 
 use super::context::Ctx;
+use super::given::Given;
 use super::{Answer, Async, Run, values};
 use crate::declare::model::{Args, CallArg, Calls, FragmentId, MethodCall, Model, Val, ValKind};
+use crate::table::{self, Symbol};
 
 /// What runs inside wrappers; may run more than once (`retry`).
 type Body = Rc<dyn Fn(Ctx) -> Async<'static, Result<(), Raise>>>;
@@ -46,7 +49,10 @@ impl Run {
     /// Runs the pipeline whose fragments the script handed over.
     pub(crate) fn declarative<'a>(self: &'a Rc<Self>, ctx: &'a Ctx, args: &'a [Value]) -> Async<'a, Answer> {
         Box::pin(async move {
-            let Some(model) = self.shared.facts.model.clone() else { return Ok(Value::Null) };
+            let number = args.get(1).and_then(Value::as_i64).and_then(|number| usize::try_from(number).ok());
+            let model = self.shared.models.borrow().get(number.unwrap_or(0)).cloned();
+            let Some(model) = model else { return Ok(Value::Null) };
+            let ctx = &Ctx { declarative: true, ..ctx.clone() };
             let fragments = match args.first() {
                 Some(list) => self.vm(|vm| vm.elements(list))?,
                 None => Vec::new(),
@@ -71,7 +77,7 @@ impl Pipeline {
             Box::pin(async move { this.inside(&ctx).await })
         });
         match &model.agent {
-            Some(agent) => self.on_agent(ctx, agent, true, body).await,
+            Some(agent) => self.on_agent(ctx, agent, true, false, body).await,
             None => body(ctx.clone()).await,
         }
     }
@@ -219,75 +225,51 @@ impl Pipeline {
         body(ctx.clone()).await
     }
 
+    /// An option that is a step with a block runs as that step, around what the pipeline or stage does.
     fn wrapper(&self, name: &str, json: Json, body: Body) -> Body {
+        let Some(known) = table::step(name).filter(|step| step.wrapper && step.foreign.is_none()) else { return body };
         let this = self.clone();
-        let name = name.to_owned();
-        match name.as_str() {
-            "timeout" | "retry" | "withAWS" | "withCredentials" | "withEnv" => Rc::new(move |ctx| {
-                let (this, name, json, body) = (this.clone(), name.clone(), json.clone(), Rc::clone(&body));
-                Box::pin(async move { this.run_wrapper(&ctx, &name, &json, body).await })
-            }),
-            _ => body,
-        }
+        Rc::new(move |ctx| {
+            let (this, json, body) = (this.clone(), json.clone(), Rc::clone(&body));
+            Box::pin(async move { this.run_wrapper(&ctx, known, &json, body).await })
+        })
     }
 
-    async fn run_wrapper(&self, ctx: &Ctx, name: &str, json: &Json, body: Body) -> Result<(), Raise> {
-        let shared = &self.run.shared;
-        shared.say(&format!("[Pipeline] {name}"));
-        shared.say("[Pipeline] {");
-        let lone = |field: &str| json.get(field).or_else(|| json.get("$value")).cloned().unwrap_or_default();
-        let answer = match name {
-            "timeout" => {
-                let unit = json.get("unit").and_then(Json::as_str).unwrap_or("MINUTES").to_uppercase();
-                let ms = match unit.as_str() {
-                    "MILLISECONDS" => 1.0,
-                    "SECONDS" => 1e3,
-                    "HOURS" => 3.6e6,
-                    "DAYS" => 8.64e7,
-                    _ => 6e4,
-                };
-                let ms = (lone("time").as_f64().unwrap_or(0.0) * ms) as u64;
-                self.run.limited(ctx, Some(ms), "timeout", move |ctx| body(ctx)).await
-            }
-            "retry" => {
-                let mut left = lone("count").as_i64().unwrap_or(1).max(1);
-                loop {
-                    let answer = body(ctx.clone()).await;
-                    left -= 1;
-                    match answer {
-                        Err(raise) if left > 0 && !self.run.is_interruption(&raise) => {
-                            let (_, message) = self.run.meaning(&raise);
-                            shared.say(&format!("ERROR: {message}"));
-                            shared.say("Retrying");
-                        }
-                        answer => break answer,
-                    }
-                }
-            }
-            "withAWS" => {
-                let mut inner = ctx.clone();
-                if let Some(region) = json.get("region").and_then(Json::as_str) {
-                    let pairs = ["AWS_DEFAULT_REGION", "AWS_REGION"].map(|name| (name.to_owned(), region.to_owned()));
-                    inner = inner.with_env(pairs);
-                }
-                if let Some(id) = json.get("credentials").and_then(Json::as_str) {
-                    let bound = haliotis_model::Vars::from([("AWS".to_owned(), id.to_owned())]);
-                    let names = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].map(str::to_owned);
-                    inner = inner.with_credentials(bound, names);
-                }
-                body(inner).await
-            }
-            _ => body(ctx.clone()).await,
-        };
-        shared.say("[Pipeline] }");
-        shared.say(&format!("[Pipeline] // {name}"));
-        answer
+    async fn run_wrapper(&self, ctx: &Ctx, known: &Symbol, json: &Json, body: Body) -> Result<(), Raise> {
+        let mut given = Given { body: Some(Value::Host(Rc::new(Inside(body)))), ..Given::default() };
+        let lone = known.sole().or_else(|| known.params.first()).map_or("", |param| param.name);
+        for (key, value) in json.as_object().into_iter().flatten().filter(|(key, _)| *key != "$symbol") {
+            let key = if key == "$value" { lone } else { key };
+            let value = self.run.vm(|vm| values::from_json(vm, value))?;
+            given.named.push((key.to_owned(), value));
+        }
+        self.run.shared.say(&format!("[Pipeline] {}", known.name));
+        self.run.block_step(ctx, known.name, &given).await.map(drop)
     }
 
     /// The build's result so far, with that of an error.
     fn combined(&self, error: Option<&Raise>) -> BuildResult {
         let now = self.run.shared.state.borrow().result.unwrap_or(BuildResult::Success);
         error.map_or(now, |raise| now.worst(self.run.meaning(raise).0))
+    }
+}
+
+/// The inside of a pipeline or stage as the block of a step.
+pub(crate) struct Inside(Body);
+
+impl Inside {
+    pub(crate) fn run(&self, ctx: Ctx) -> Async<'static, Result<(), Raise>> {
+        (self.0)(ctx)
+    }
+}
+
+impl HostObject for Inside {
+    fn class_name(&self) -> &str {
+        "org.jenkinsci.plugins.pipeline.modeldefinition.ModelInterpreter"
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

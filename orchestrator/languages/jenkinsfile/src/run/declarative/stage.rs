@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use haliotis_flow::BlockKind;
 use haliotis_groovy::Raise;
+use haliotis_groovy_syntax::ast::Literal;
 use haliotis_model::{BuildResult, Value as Json};
 
 use super::super::context::Ctx;
 use super::super::{Question, parameter};
 use super::{Async, Body, Pipeline};
-use crate::declare::model::{Input, Stage};
+use crate::declare::model::{CallArg, Calls, Input, Stage};
 
 /// Why later stages do not run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -120,7 +121,10 @@ impl Pipeline {
             Box::pin(async move { this.on_node(&ctx, stage).await })
         });
         match &stage.agent {
-            Some(agent) => self.on_agent(&ctx, agent, false, body).await,
+            Some(agent) => {
+                let skips = stage.options.as_ref().is_some_and(skips_checkout);
+                self.on_agent(&ctx, agent, false, skips, body).await
+            }
             None => body(ctx).await,
         }
     }
@@ -250,4 +254,12 @@ impl Pipeline {
         }
         Ok(ctx.with_env(values.into_inner()))
     }
+}
+
+/// Whether a stage's options say `skipDefaultCheckout()`.
+fn skips_checkout(options: &Calls) -> bool {
+    options.calls.iter().any(|call| {
+        let refused = matches!(call.args.first(), Some(CallArg::Val(val)) if matches!(val.literal(), Some(Literal::Bool(false))));
+        call.name == "skipDefaultCheckout" && !refused
+    })
 }

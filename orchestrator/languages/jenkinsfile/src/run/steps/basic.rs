@@ -3,12 +3,11 @@
 use std::rc::Rc;
 
 use haliotis_groovy::Value;
-use haliotis_model::BuildResult;
+use haliotis_model::{BuildResult, Value as Json};
 
 use super::super::blocks::duration;
-use super::super::context::{Container, Ctx};
+use super::super::context::Ctx;
 use super::super::given::Given;
-use super::super::host::Image;
 use super::super::{Answer, Run, values};
 
 impl Run {
@@ -67,9 +66,24 @@ impl Run {
         }
     }
 
-    /// `properties([...])`: the job's settings. What can be read before the build stands in the definition already.
+    /// `properties([...])`: the job's settings. What is written in constants stands in the definition already; the rest is
+    /// named, since it changes nothing.
     fn properties(&self, given: &Given) -> Answer {
-        let _ = given;
+        let said = crate::declare::properties(&self.shared.facts.script);
+        let known: Vec<&str> = said.parameters.calls.iter().filter_map(|call| call.text("name")).collect();
+        let list = self.json_arg(given, "properties")?.unwrap_or_default();
+        let wanted = list.as_array().into_iter().flatten().flat_map(|property| {
+            let inside = property.get("$value").or_else(|| property.get("parameterDefinitions"));
+            inside.and_then(Json::as_array).cloned().unwrap_or_default()
+        });
+        for name in wanted.filter_map(|parameter| Some(super::input::parameter(&parameter)?.name)) {
+            if !known.contains(&name.as_str()) {
+                self.shared.say(&format!(
+                    "properties: the parameter {name} is computed by the script and is not part of this pipeline's form; \
+                     write it as a constant, as in string(name: '{name}', defaultValue: '')"
+                ));
+            }
+        }
         Ok(Value::Null)
     }
 
@@ -121,60 +135,6 @@ impl Run {
         self.shared.say("[Pipeline] }");
         self.shared.say("[Pipeline] // load");
         answer
-    }
-
-    /// `docker.image(…)`, `docker.build(…)`, `docker.withRegistry(…)`.
-    pub(crate) async fn docker(self: &Rc<Self>, ctx: &Ctx, name: &str, args: &[Value]) -> Answer {
-        let texts = self.vm(|vm| {
-            let plain = args.iter().filter(|arg| !matches!(arg, Value::Closure(_)));
-            plain.map(|arg| values::text(vm, arg)).collect::<Result<Vec<_>, _>>()
-        })?;
-        match name {
-            "image" => Ok(Image::value(texts.first().cloned().unwrap_or_default())),
-            "build" => {
-                let tag = texts.first().cloned().unwrap_or_default();
-                let rest = texts.get(1).cloned().unwrap_or_else(|| ".".to_owned());
-                self.docker_sh(ctx, &format!("build -t {tag} {rest}")).await?;
-                Ok(Image::value(tag))
-            }
-            _ => match args.last() {
-                Some(body @ Value::Closure(_)) => self.closure(ctx, body, &[]).await,
-                _ => Ok(Value::Null),
-            },
-        }
-    }
-
-    /// Methods of an image.
-    pub(crate) async fn image(self: &Rc<Self>, ctx: &Ctx, image: &Image, name: &str, args: &[Value]) -> Answer {
-        let first = match args.first() {
-            Some(Value::Closure(_)) | None => String::new(),
-            Some(arg) => self.vm(|vm| values::text(vm, arg))?,
-        };
-        match (name, args.last()) {
-            ("inside", Some(body @ Value::Closure(_))) => {
-                let mut inner = ctx.clone();
-                inner.container = Some(Rc::new(Container { image: image.name.clone(), args: first }));
-                self.closure(&inner, body, &[]).await
-            }
-            ("pull", _) => self.docker_sh(ctx, &format!("pull {}", image.name)).await,
-            ("push", _) => self.docker_sh(ctx, &format!("push {}", image.name)).await,
-            ("tag", _) => self.docker_sh(ctx, &format!("tag {} {first}", image.name)).await,
-            _ => {
-                Err(self
-                    .abort_exception(&format!("docker.image(…).{name} is not part of Haliotis; use sh with docker")))
-            }
-        }
-    }
-
-    /// A command of docker, or podman where that is what there is.
-    pub(crate) async fn docker_sh(self: &Rc<Self>, ctx: &Ctx, arguments: &str) -> Answer {
-        let script = format!(
-            "set +x\nprogram=$(command -v docker || command -v podman) || {{ echo 'neither docker nor podman is installed here' >&2; exit 1; }}\n\
-             set -x\n\"$program\" {arguments}"
-        );
-        let mut given = Given::default();
-        given.named.push(("script".to_owned(), Value::from(script)));
-        self.sh(ctx, &given).await
     }
 }
 

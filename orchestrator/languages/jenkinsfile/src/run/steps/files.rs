@@ -97,6 +97,13 @@ impl Run {
         self.run_call(ctx, call).await.map(drop)
     }
 
+    /// `WORKSPACE@tmp`, made.
+    pub(crate) async fn tmp_folder(self: &Rc<Self>, ctx: &Ctx) -> Result<String, haliotis_groovy::Raise> {
+        let root = Ctx { folder: "".into(), ..ctx.clone() };
+        let outputs = self.do_files(&root, "pwd", "pwd", [("tmp", true.into())]).await?;
+        Ok(outputs.get("path").and_then(Json::as_str).unwrap_or_default().to_owned())
+    }
+
     /// The step kind `files`, whose `do` says what.
     async fn do_files(
         self: &Rc<Self>,

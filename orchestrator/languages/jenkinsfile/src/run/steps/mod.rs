@@ -4,6 +4,7 @@ mod aws;
 mod basic;
 mod builds;
 mod data;
+pub(crate) mod docker;
 mod files;
 pub(crate) mod input;
 pub(crate) mod kinds;
@@ -67,7 +68,8 @@ impl Run {
         })
     }
 
-    async fn block_step(self: &Rc<Self>, ctx: &Ctx, name: &str, given: &Given) -> Answer {
+    /// Runs a step with a block; its name is said already.
+    pub(crate) async fn block_step(self: &Rc<Self>, ctx: &Ctx, name: &str, given: &Given) -> Answer {
         let body = || given.body.clone().unwrap_or_default();
         match name {
             "node" => {
@@ -94,10 +96,7 @@ impl Run {
                 self.shared.say("[Pipeline] // timeout");
                 answer
             }
-            "retry" => {
-                let count = given.integer("count").unwrap_or(1);
-                self.retry(ctx, count, &body()).await
-            }
+            "retry" => self.retry(ctx, given, &body()).await,
             "waitUntil" => self.wait_until(ctx, given).await,
             "catchError" | "warnError" => self.catch_error(ctx, name, given).await,
             "withCredentials" => self.with_credentials(ctx, given).await,

@@ -20,11 +20,14 @@ impl Run {
         }
         let mut call = self.call(ctx, label.as_deref().unwrap_or("sh"), "sh");
         let script = match &ctx.container {
-            Some(container) => inside(container, &script, call.vars.keys().chain(call.credentials.keys())),
+            Some(container) => {
+                let names = call.vars.keys().chain(call.credentials.keys()).cloned();
+                self.inside(container, &script, names)
+            }
             None => script,
         };
         call.with.insert("script".to_owned(), script.into());
-        call.with.insert("trace".to_owned(), true.into());
+        call.with.insert("trace".to_owned(), ctx.container.is_none().into());
         if stdout {
             call.with.insert("return-stdout".to_owned(), true.into());
             call.with.insert("keep-line-ends".to_owned(), true.into());
@@ -48,23 +51,4 @@ impl Run {
         }
         Ok(Value::Null)
     }
-}
-
-/// The script inside a container that sees the workspace under its own path.
-fn inside<'a>(
-    container: &super::super::context::Container,
-    script: &str,
-    names: impl Iterator<Item = &'a String>,
-) -> String {
-    let quoted = script.replace('\'', "'\\''");
-    let vars: Vec<String> = names.map(|name| format!("-e {name}")).collect();
-    format!(
-        "set +x\nprogram=$(command -v docker || command -v podman) || {{ echo 'neither docker nor podman is installed here: \
-         the agent cannot run the image {image}; install one, or use agent any' >&2; exit 1; }}\n\
-         exec \"$program\" run --rm -i -u \"$(id -u):$(id -g)\" -v \"$WORKSPACE:$WORKSPACE\" -w \"$PWD\" -e WORKSPACE -e BUILD_NUMBER \
-         -e JOB_NAME {vars} {args} {image} sh -xec '{quoted}'",
-        image = container.image,
-        args = container.args,
-        vars = vars.join(" "),
-    )
 }
