@@ -200,3 +200,58 @@ fn a_freestyle_seed_job_makes_jobs_which_keep_as_many_builds_as_they_say() {
     assert_eq!(folders, 2, "what was discarded is no longer on the disk");
     server.stop();
 }
+
+const SEEDED: &str = "folder('kept')
+for (name in NAMES.split(',')) { pipelineJob(\"kept/${name}\") { definition { cps { script('echo 1') } } } }
+if (NAMES.contains('a')) { listView('Mine') { jobs { regex('.*') } } }
+";
+
+#[test]
+fn jobs_that_a_seed_does_not_describe_any_more_are_left_disabled_or_removed() {
+    let house = House::new();
+    let (server, url) = house.serve();
+    let config = |action: &str, names: &str| {
+        format!(
+            "<project><builders><javaposse.jobdsl.plugin.ExecuteDslScripts><usingScriptText>true</usingScriptText>\
+             <scriptText>def NAMES = '{names}'\n{SEEDED}</scriptText><removedJobAction>{action}</removedJobAction>\
+             <removedViewAction>DELETE</removedViewAction></javaposse.jobdsl.plugin.ExecuteDslScripts></builders></project>"
+        )
+    };
+    let mut number = 0;
+    let mut seed = |action: &str, names: &str| -> String {
+        let address =
+            if number == 0 { format!("{url}/createItem?name=seed") } else { format!("{url}/job/seed/config.xml") };
+        ask("POST", &address, Some(&config(action, names)));
+        ask("POST", &format!("{url}/job/seed/build"), None);
+        number += 1;
+        until("the seed build", &format!("{url}/job/seed/{number}/api/json"), |build| build["result"] == "SUCCESS");
+        ask("GET", &format!("{url}/job/seed/{number}/consoleText"), None)
+    };
+    let jobs = || -> Vec<(String, bool)> {
+        let tree = "api/json?tree=jobs[name,disabled,color]";
+        let seen = until("the folder", &format!("{url}/job/kept/{tree}"), |seen| seen["jobs"].is_array());
+        let mut jobs: Vec<_> = seen["jobs"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|job| (job["name"].as_str().unwrap_or_default().to_owned(), job["color"] == "disabled"))
+            .collect();
+        jobs.sort();
+        jobs
+    };
+    let names =
+        |of: &[(&str, bool)]| -> Vec<(String, bool)> { of.iter().map(|(a, b)| ((*a).to_owned(), *b)).collect() };
+    assert!(!seed("IGNORE", "a,b,c").contains("Unreferenced"));
+    let said = seed("IGNORE", "a,b");
+    assert!(said.contains("Unreferenced items:") && said.contains("GeneratedJob{name='kept/c'}"), "{said}");
+    assert_eq!(jobs(), names(&[("a", false), ("b", false), ("c", false)]), "IGNORE leaves it");
+    assert!(seed("DISABLE", "a").contains("GeneratedJob{name='kept/b'} (disabled)"));
+    assert_eq!(jobs(), names(&[("a", false), ("b", true), ("c", false)]));
+    let said = seed("DELETE", "d");
+    assert!(
+        said.contains("{name='kept/a'} (removed)") && said.contains("GeneratedView{name='Mine'} (removed)"),
+        "{said}"
+    );
+    assert_eq!(jobs(), names(&[("b", true), ("c", false), ("d", false)]), "what was forgotten before is left");
+    server.stop();
+}

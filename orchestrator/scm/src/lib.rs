@@ -8,6 +8,7 @@
 //! Nothing here knows of builds, triggers or stores: commits, texts and events go out, decisions are the engine's.
 
 mod address;
+mod changes;
 mod classify;
 mod credential;
 mod error;
@@ -20,6 +21,7 @@ mod tree;
 pub mod webhook;
 
 pub use address::{RepoUrl, Transport, same_repo};
+pub use changes::{CommitChange, Edit};
 pub use credential::Credential;
 pub use error::ScmError;
 pub use mirror::{CommitInfo, Mirror, commit_at, definition_at};

@@ -181,7 +181,7 @@ impl Mirror {
         Err(ScmError::BadName { what: "commit", value: commit.into(), reason })
     }
 
-    fn find<'r>(&self, repo: &'r Repository, commit: &str) -> Result<Commit<'r>, ScmError> {
+    pub(crate) fn find<'r>(&self, repo: &'r Repository, commit: &str) -> Result<Commit<'r>, ScmError> {
         repo.find_commit(self.parse(commit)?).map_err(|_| self.no_commit(commit))
     }
 
@@ -375,6 +375,12 @@ mod tests {
         assert_eq!(mirror.changed_paths(None, &first).unwrap().0, ["a.txt"]);
         let subjects: Vec<_> = mirror.log(Some(&first), &third, 10).unwrap().into_iter().map(|c| c.subject).collect();
         assert_eq!(subjects, ["third", "second"]);
+        let changes = mirror.changes(&first, &third, 10).unwrap();
+        let shown: Vec<_> = changes.iter().map(|one| (one.message.trim_end(), one.files.clone())).collect();
+        let add = (crate::Edit::Add, "b/c.txt".to_owned());
+        let edit = (crate::Edit::Edit, "a.txt".to_owned());
+        assert_eq!(shown, [("second", vec![add]), ("third", vec![edit])]);
+        assert!(changes.iter().all(|one| !one.author.is_empty() && one.email.contains('@')));
     }
 
     #[test]

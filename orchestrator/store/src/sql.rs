@@ -54,6 +54,23 @@ impl<D> Deref for Sql<D> {
     }
 }
 
+/// Asks for a [`Record`] a row.
+pub(crate) const JOURNAL: &str = "SELECT builds.number, builds.last_seq, journal.seq, journal.body
+     FROM builds LEFT JOIN journal ON journal.build = builds.id
+     WHERE builds.id = ?1 ORDER BY journal.seq";
+
+/// A record of a build's journal as it lies in the database.
+pub struct Record<'a> {
+    /// The build's number in its pipeline.
+    pub(crate) number: i64,
+    /// The number of its last turn.
+    pub(crate) last: i64,
+    /// The record's number; nothing where the journal is empty.
+    pub(crate) seq: Option<i64>,
+    /// Its JSON.
+    pub(crate) body: Option<&'a str>,
+}
+
 /// A database that journals and the catalogue can be kept in.
 pub trait Database: Send + Sync {
     /// A row of an answer.
@@ -65,6 +82,24 @@ pub trait Database: Send + Sync {
         statement: Statement,
         read: impl Fn(&Self::Row) -> Result<T, RowError> + Send,
     ) -> impl Future<Output = Result<Vec<T>, JournalError>> + Send;
+
+    /// The records of a build's journal in their order, each made into a value by `read`; none: there is no such build.
+    /// One statement is one snapshot: the last turn's number and the turns belong together.
+    fn journal<T: Send + 'static>(
+        &self,
+        build: BuildId,
+        read: impl Fn(Record<'_>) -> T + Send + 'static,
+    ) -> impl Future<Output = Result<Vec<T>, JournalError>> + Send {
+        let statement = Statement::new(JOURNAL).bind(build.0);
+        self.rows(statement, move |row| {
+            Ok(read(Record {
+                number: row.int(0)?,
+                last: row.int(1)?,
+                seq: row.maybe_int(2)?,
+                body: row.maybe_text(3)?,
+            }))
+        })
+    }
 
     /// One changing statement, or several with `;` between them that share their values and a transaction; on disk when
     /// this answers: how many rows the last one changed.

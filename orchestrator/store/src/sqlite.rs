@@ -15,6 +15,7 @@ mod append;
 mod failure;
 mod integrity;
 mod journal;
+mod load;
 mod open;
 mod read;
 mod room;
@@ -51,6 +52,7 @@ pub struct SqliteFile {
     path: Arc<PathBuf>,
     writer: Writer,
     readers: SqlitePool,
+    loader: load::Loader,
 }
 
 impl SqliteStore {
@@ -79,7 +81,8 @@ impl SqliteStore {
         let committer = Committer { path: Arc::clone(&path), busy, connection: Some(opened.writer), room };
         let writer = Writer::new(committer, commits)
             .map_err(|error| OpenError::Failed(format!("the store's thread cannot be started: {error}")))?;
-        Ok(Arc::new(Sql(SqliteFile { path, writer, readers: opened.readers }, vault)))
+        let loader = load::Loader::new(&path, busy);
+        Ok(Arc::new(Sql(SqliteFile { path, writer, readers: opened.readers, loader }, vault)))
     }
 
     /// Which version a file has, having made sure that it is ours. Changes nothing.
@@ -107,6 +110,7 @@ impl SqliteStore {
     /// put in order at the next open.
     pub async fn close(&self) {
         // The writer closes last, so that SQLite folds the write-ahead log into the file.
+        self.loader.close();
         self.writer.close(self.readers.close()).await;
     }
 

@@ -13,12 +13,16 @@ use haliotis_model::{
 };
 use haliotis_plugin_api::{Started, StepContext, StepError, StepRunner};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
+use sha1::Sha1;
+use sha2::Sha256;
 
 use crate::files;
 
 /// Most bytes that packing takes in or unpacking gives out.
 const MAX_BYTES: u64 = 8 * 1024 * 1024 * 1024;
+/// Largest file of an archive whose text is told, and most bytes of all: outputs live in the journal.
+const MAX_TEXT: u64 = 256 * 1024;
+const MAX_TEXTS: u64 = 1024 * 1024;
 /// How much of a file is hashed at a time.
 const CHUNK: usize = 64 * 1024;
 
@@ -43,6 +47,7 @@ impl StepRunner for Files {
                     "delete-dir",
                     "pack",
                     "unpack",
+                    "list",
                 ]),
                 ArgumentSchema::optional("path", Path, "The file, or the archive."),
                 ArgumentSchema::optional("dir", Path, "The folder that is packed, or unpacked into."),
@@ -57,11 +62,13 @@ impl StepRunner for Files {
                 .one_of(&["tar", "zip"]),
                 ArgumentSchema::optional("algorithm", String, "Of a hash.").or("sha256").one_of(&["sha256", "sha1"]),
                 ArgumentSchema::optional("patterns", Any, "Removes only what these match: [{pattern, type}]."),
+                ArgumentSchema::optional("texts", Boolean, "Of `list`: the files' texts, too.").or(false),
                 ArgumentSchema::optional("tmp", Boolean, "The folder for temporary files instead.").or(false),
             ],
             outputs: vec![
                 OutputSchema { name: "exists", doc: "Of `stat`: whether there is such a file or folder." },
-                OutputSchema { name: "files", doc: "Of `find`, `pack` and `unpack`." },
+                OutputSchema { name: "files", doc: "Of `find`, `pack`, `unpack` and `list`." },
+                OutputSchema { name: "texts", doc: "Of `list` with `texts`: text by file name." },
                 OutputSchema { name: "path", doc: "Of `pwd`: absolute." },
                 OutputSchema { name: "hash", doc: "Of `hash`: hexadecimal." },
             ],
@@ -106,6 +113,7 @@ fn act(ctx: &StepContext) -> Result<StepOutput, StepError> {
         }
         "pack" => json!({ "files": pack(ctx)? }),
         "unpack" => json!({ "files": unpack(ctx)? }),
+        "list" => return listed(ctx),
         other => return Err(StepError::Usage(format!("files: `{other}` is nothing that can be done"))),
     };
     Ok(StepOutput::success(outputs.as_object().cloned().unwrap_or_else(Object::new)))
@@ -156,15 +164,19 @@ fn touch(ctx: &StepContext) -> Result<(), StepError> {
 }
 
 fn hash(ctx: &StepContext) -> Result<StepOutput, StepError> {
-    if ctx.text("algorithm").as_deref() == Some("sha1") {
-        return Ok(StepOutput::failure("sha1 is not available here; use sha256"));
+    match ctx.text("algorithm").as_deref() {
+        Some("sha1") => hash_by::<Sha1>(ctx),
+        _ => hash_by::<Sha256>(ctx),
     }
+}
+
+fn hash_by<H: sha2::Digest>(ctx: &StepContext) -> Result<StepOutput, StepError> {
     let path = checked(ctx, "path")?;
     let mut file = match fs::File::open(&path) {
         Ok(file) => file,
         Err(error) => return Ok(StepOutput::failure(format!("cannot read {}: {error}", path.display()))),
     };
-    let mut hash = Sha256::new();
+    let mut hash = H::new();
     let mut chunk = vec![0; CHUNK];
     loop {
         let read = file.read(&mut chunk)?;
@@ -243,10 +255,35 @@ fn unpack(ctx: &StepContext) -> Result<Vec<Value>, StepError> {
     };
     files::through_real_folders(&ctx.workspace, &target)?;
     fs::create_dir_all(&target).map_err(|error| files::cannot("make", &target, &error))?;
-    let broken = |error: std::io::Error| files::cannot("unpack", &archive, &error);
-    let file = fs::File::open(&archive).map_err(broken)?;
+    let chosen = ["glob", "exclude"].iter().any(|name| ctx.text(name).is_some_and(|text| !text.is_empty()));
+    if !chosen {
+        return unpack_into(ctx, &archive, &target);
+    }
+    // All of it aside, then what was chosen to its place.
+    let aside = ctx.scratch.join("unpacked");
+    let _ = fs::remove_dir_all(&aside);
+    fs::create_dir_all(&aside).map_err(|error| files::cannot("make", &aside, &error))?;
+    unpack_into(ctx, &archive, &aside)?;
+    let (include, exclude) = globs(ctx);
+    let mut names = Vec::new();
+    for file in files::pick(&aside, &include, &exclude)? {
+        let to = target.join(&file.relative);
+        files::through_real_folders(&ctx.workspace, &to)?;
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder).map_err(|error| files::cannot("make", folder, &error))?;
+        }
+        fs::copy(&file.path, &to).map_err(|error| files::cannot("write", &to, &error))?;
+        names.push(file.relative.into());
+    }
+    let _ = fs::remove_dir_all(&aside);
+    Ok(names)
+}
+
+fn unpack_into(ctx: &StepContext, archive: &Path, target: &Path) -> Result<Vec<Value>, StepError> {
+    let broken = |error: std::io::Error| files::cannot("unpack", archive, &error);
+    let file = fs::File::open(archive).map_err(broken)?;
     if ctx.text("format").as_deref() == Some("zip") {
-        let names = crate::zip::extract(&archive, &target, MAX_BYTES).map_err(broken)?;
+        let names = crate::zip::extract(archive, target, MAX_BYTES).map_err(broken)?;
         return Ok(names.into_iter().map(Value::from).collect());
     }
     let reader: Box<dyn Read> = if archive.to_string_lossy().ends_with("gz") {
@@ -262,11 +299,42 @@ fn unpack(ctx: &StepContext) -> Result<Vec<Value>, StepError> {
         if entry.header().entry_type().is_symlink() || entry.header().entry_type().is_hard_link() {
             continue;
         }
-        if entry.unpack_in(&target).map_err(broken)? {
+        if entry.unpack_in(target).map_err(broken)? {
             names.push(name.into());
         }
     }
     Ok(names)
+}
+
+/// The texts of an archive's files by name, without unpacking them into the workspace: `unzip read: true`, and with that
+/// whether it can be read at all: `unzip test: true`.
+fn listed(ctx: &StepContext) -> Result<StepOutput, StepError> {
+    let aside = ctx.scratch.join("unpacked");
+    let _ = fs::remove_dir_all(&aside);
+    fs::create_dir_all(&aside).map_err(|error| files::cannot("make", &aside, &error))?;
+    let archive = checked(ctx, "path")?;
+    let names = match unpack_into(ctx, &archive, &aside) {
+        Ok(names) => names,
+        Err(error) => {
+            return Ok(StepOutput::failure(format!("cannot read the archive {}: {error}", archive.display())));
+        }
+    };
+    let (include, exclude) = globs(ctx);
+    let picked = files::pick(&aside, &include, &exclude)?;
+    let mut texts = Object::new();
+    for file in picked.iter().filter(|_| ctx.flag("texts")) {
+        let bytes = fs::read(&file.path)?;
+        if texts.len() as u64 * MAX_TEXT > MAX_TEXTS || bytes.len() as u64 > MAX_TEXT {
+            return Ok(StepOutput::failure(format!(
+                "{} holds too much to be read at once: unpack it (at most {MAX_TEXT} bytes a file are read)",
+                archive.display()
+            )));
+        }
+        texts.insert(file.relative.clone(), String::from_utf8_lossy(&bytes).into_owned().into());
+    }
+    let _ = fs::remove_dir_all(&aside);
+    let outputs = json!({ "files": names, "texts": texts });
+    Ok(StepOutput::success(outputs.as_object().cloned().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -283,6 +351,8 @@ mod tests {
         assert_eq!(found.outputs["files"][0]["path"], "a/b.txt");
         let hash = case.then("files", json!({"do": "hash", "path": "a/b.txt"})).run().await;
         assert_eq!(hash.outputs["hash"], "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881");
+        let hash = case.then("files", json!({"do": "hash", "path": "a/b.txt", "algorithm": "sha1"})).run().await;
+        assert_eq!(hash.outputs["hash"], "11f6ad8ec52a2984abaafd7c3b516503785c2072");
         case.then("files", json!({"do": "touch", "path": "c"})).run().await;
         assert!(case.ctx.workspace.join("c").exists());
         let some = json!({"do": "delete-dir", "patterns": [{"pattern": "a/**", "type": "INCLUDE"}]});
@@ -299,11 +369,17 @@ mod tests {
             let case = Case::new("files", json!({"do": "pack", "path": name, "format": format, "glob": "d/**"}));
             let case = case.file("d/é.txt", &text).file("other", "no");
             assert_eq!(case.run().await.outputs["files"], json!(["d/é.txt"]));
+            let list = json!({"do": "list", "path": name, "format": format, "texts": true});
+            let texts = case.then("files", list).run().await.outputs["texts"].clone();
+            assert_eq!(texts, json!({"d/é.txt": text}), "{name}");
             let back = json!({"do": "unpack", "path": name, "format": format, "dir": "out"});
             case.then("files", back).run().await;
             let read = std::fs::read_to_string(case.ctx.workspace.join("out/d/é.txt")).unwrap();
             assert_eq!(read, text, "{name}");
             assert!(!case.ctx.workspace.join("out/other").exists());
+            let some = json!({"do": "unpack", "path": name, "format": format, "dir": "none", "glob": "*.md"});
+            assert_eq!(case.then("files", some).run().await.outputs["files"], json!([]), "{name}");
+            assert!(!case.ctx.workspace.join("none/d").exists());
         }
     }
 }

@@ -144,6 +144,12 @@ pub fn encoded(text: &str) -> String {
     out
 }
 
+/// `/job/team/job/x/`, or `/job/team/view/x/`.
+pub fn item_path(name: &str, is_view: bool) -> String {
+    let (folder, short) = name.rsplit_once('/').unwrap_or(("", name));
+    if is_view { format!("{}view/{}/", job_path(folder), encoded(short)) } else { job_path(name) }
+}
+
 /// Where an item's config.xml is, and where it is made.
 fn addresses(name: &str, is_view: bool) -> (String, String) {
     let (folder, short) = name.rsplit_once('/').unwrap_or(("", name));

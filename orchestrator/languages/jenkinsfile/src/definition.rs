@@ -95,7 +95,7 @@ pub(crate) fn loads_later(script: &Script) -> bool {
 }
 
 /// Strings in quotes.
-fn quoted(text: &str) -> Vec<String> {
+pub(crate) fn quoted(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['\'', '"']) {
@@ -279,7 +279,10 @@ mod tests {
         let older = "properties([[$class: 'ParametersDefinitionProperty', parameterDefinitions: \
                      [[$class: 'StringParameterDefinition', name: 'OLD', defaultValue: '1']]]])";
         let found = of(None, &haliotis_groovy_syntax::parse(older, "x").unwrap());
-        assert_eq!(found.parameters.first().map(|one| (one.name.as_str(), one.default.clone())), Some(("OLD", Some("1".into()))));
+        assert_eq!(
+            found.parameters.first().map(|one| (one.name.as_str(), one.default.clone())),
+            Some(("OLD", Some("1".into())))
+        );
     }
 
     #[test]

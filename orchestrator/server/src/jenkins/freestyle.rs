@@ -88,8 +88,8 @@ fn builder_step(builder: &Element, checkout: Option<&config::Git>) -> Value {
     }
 }
 
-/// "Process Job DSLs". What becomes of jobs that a script does not describe any more is left to people (the plug-in's
-/// IGNORE), whatever the element says: nothing here removes a job that nobody named.
+/// "Process Job DSLs". What becomes of jobs that the seed job made once and that its scripts do not describe any more is
+/// said by `removedJobAction`: IGNORE (the default), DISABLE or DELETE. Views likewise, where only DELETE does something.
 fn job_dsl(builder: &Element, checkout: Option<&config::Git>) -> Object {
     let mut with = Object::new();
     if builder.text_at("usingScriptText").trim() == "true" {
@@ -100,6 +100,12 @@ fn job_dsl(builder: &Element, checkout: Option<&config::Git>) -> Object {
     }
     for (theirs, ours) in [("ignoreExisting", "ignore-existing"), ("ignoreMissingFiles", "ignore-missing-files")] {
         with.insert(ours.to_owned(), json!(builder.text_at(theirs).trim() == "true"));
+    }
+    for (theirs, ours) in [("removedJobAction", "removed-jobs"), ("removedViewAction", "removed-views")] {
+        let action = builder.text_at(theirs).trim().to_lowercase();
+        if matches!(action.as_str(), "disable" | "delete") {
+            with.insert(ours.to_owned(), json!(action));
+        }
     }
     if let Some(git) = checkout {
         with.insert("git-url".to_owned(), json!(literal(&git.url)));

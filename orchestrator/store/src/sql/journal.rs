@@ -4,10 +4,8 @@ use async_trait::async_trait;
 use haliotis_engine::{Append, Created, Journal, JournalError, Turn};
 use haliotis_model::{BuildId, NewBuild};
 
-use super::row::{Columns, RowError, number};
-use super::statement::Statement;
 use super::turn::{NewBuildRow, NewTurn};
-use super::{Database, Sql};
+use super::{Database, Record, Sql};
 
 #[async_trait]
 impl<D: Database> Journal for Sql<D> {
@@ -16,14 +14,7 @@ impl<D: Database> Journal for Sql<D> {
     }
 
     async fn load(&self, build: BuildId) -> Result<(NewBuild, Vec<Turn>), JournalError> {
-        // One statement is one snapshot: the last turn's number and the turns belong together.
-        let statement = Statement::new(
-            "SELECT builds.number, builds.last_seq, journal.seq, journal.body
-             FROM builds LEFT JOIN journal ON journal.build = builds.id
-             WHERE builds.id = ?1 ORDER BY journal.seq",
-        )
-        .bind(build.0);
-        let mut rows = self.rows(statement, |row| entry(build, row)).await?.into_iter();
+        let mut rows = self.0.journal(build, move |record| entry(build, &record)).await?.into_iter();
         let Some(first) = rows.next() else { return Err(JournalError::NoBuild(build)) };
         let (pinned, last) = match first? {
             Entry::Pinned(pinned, last) => (*pinned, last),
@@ -32,7 +23,7 @@ impl<D: Database> Journal for Sql<D> {
         let mut turns = Vec::with_capacity(rows.len());
         for (expected, row) in (1..).zip(rows) {
             match row? {
-                Entry::Turn(seq, turn) if seq == expected => turns.push(*turn),
+                Entry::Turn(seq, turn) if seq == expected => turns.push(turn),
                 _ => return Err(damaged(build, expected, "the record is missing")),
             }
         }
@@ -68,26 +59,22 @@ enum Entry {
     /// Entry 0, and the number of the last turn.
     Pinned(Box<NewBuild>, i64),
     /// A turn and its number.
-    Turn(u64, Box<Turn>),
+    Turn(u64, Turn),
 }
 
-/// The outer error: the database could not give the columns. The inner: the record is broken.
-fn entry(build: BuildId, row: &impl Columns) -> Result<Result<Entry, JournalError>, RowError> {
-    let Some(seq) = row.maybe_int(2)?.and_then(|seq| u64::try_from(seq).ok()) else {
-        return Ok(Err(damaged(build, 0, "the record is missing")));
-    };
-    let body = row.text(3)?;
+/// Reads a record.
+fn entry(build: BuildId, record: &Record<'_>) -> Result<Entry, JournalError> {
+    let missing = || damaged(build, 0, "the record is missing");
+    let seq = record.seq.and_then(|seq| u64::try_from(seq).ok()).ok_or_else(missing)?;
+    let body = record.body.ok_or_else(missing)?;
     let unreadable = |error: serde_json::Error| damaged(build, seq, error);
     if seq > 0 {
-        return Ok(serde_json::from_str(body).map(|turn| Entry::Turn(seq, turn)).map_err(unreadable));
+        return serde_json::from_str(body).map(|turn| Entry::Turn(seq, turn)).map_err(unreadable);
     }
-    let last = row.int(1)?;
-    let number = number(row, 0)?;
-    let pinned = serde_json::from_str(body).map(|mut pinned: Box<NewBuild>| {
-        pinned.number = number;
-        Entry::Pinned(pinned, last)
-    });
-    Ok(pinned.map_err(unreadable))
+    let mut pinned: Box<NewBuild> = serde_json::from_str(body).map_err(unreadable)?;
+    pinned.number = u32::try_from(record.number)
+        .map_err(|_| damaged(build, seq, format!("its number {} is none", record.number)))?;
+    Ok(Entry::Pinned(pinned, record.last))
 }
 
 fn damaged(build: BuildId, seq: u64, reason: impl std::fmt::Display) -> JournalError {

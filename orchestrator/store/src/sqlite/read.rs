@@ -7,10 +7,10 @@ use sqlx::sqlite::{Sqlite, SqliteRow};
 
 use super::SqliteFile;
 use super::writer::{Done, Work};
-use crate::sql::Database;
 use crate::sql::row::{Columns, RowError};
 use crate::sql::statement::Statement;
 use crate::sql::turn::{NewBuildRow, NewTurn};
+use crate::sql::{Database, Record};
 
 impl SqliteFile {
     /// A reader; waits for a free one.
@@ -41,6 +41,14 @@ impl Database for SqliteFile {
         let mut reader = self.reader().await?;
         let rows = statement.query().fetch_all(&mut *reader).await.map_err(|error| self.failed(&error))?;
         rows.iter().map(|row| read(row).map_err(|error| self.unreadable(error))).collect()
+    }
+
+    async fn journal<T: Send + 'static>(
+        &self,
+        build: BuildId,
+        read: impl Fn(Record<'_>) -> T + Send + 'static,
+    ) -> Result<Vec<T>, JournalError> {
+        self.loader.load(build, read).await
     }
 
     async fn change(&self, statement: Statement) -> Result<u64, JournalError> {

@@ -1,8 +1,8 @@
 //! `aws.call`: the steps of Jenkins' pipeline-aws that are one question or one act: S3 objects, stacks, identities,
 //! functions. The step's Jenkins name and arguments come as they were written; the answer is its value.
 //!
-//! Each act is harmless when it is done twice, but `invokeLambda`, which leaves a mark before it calls: after a crash
-//! between the mark and the answer the outcome is unknown, and it is not called again.
+//! Each act is harmless when it is done twice, but `invokeLambda` and `snsPublish`, which leave a mark before they call:
+//! after a crash between the mark and the answer the outcome is unknown, and it is not done again.
 
 mod arguments;
 mod cfn;
@@ -40,6 +40,7 @@ const STEPS: &[&str] = &[
     "s3FindFiles",
     "s3PresignURL",
     "s3Upload",
+    "snsPublish",
 ];
 
 pub(crate) struct Call;

@@ -1,5 +1,5 @@
-//! `awsIdentity`, `ecrLogin`, `invokeLambda`. Elastic Container Registry and Lambda are asked by signed HTTP: one call
-//! each is not worth two more clients of the SDK in every build of Haliotis.
+//! `awsIdentity`, `ecrLogin`, `invokeLambda`, `snsPublish`. Elastic Container Registry, Lambda and the notification service
+//! are asked by signed HTTP: one call each is not worth three more clients of the SDK in every build of Haliotis.
 
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ const MAX_ANSWER: usize = 1 << 20;
 /// A function may run 15 minutes.
 const LAMBDA_TIMEOUT: Duration = Duration::from_secs(15 * 60 + 30);
 const ECR_TIMEOUT: Duration = Duration::from_secs(60);
+const SNS_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Work<'_> {
     pub(super) async fn service(&self, step: &str) -> Result<StepOutput, StepError> {
@@ -29,6 +30,7 @@ impl Work<'_> {
             }
             "ecrLogin" => self.ecr_login().await,
             "invokeLambda" => self.invoke_lambda().await,
+            "snsPublish" => self.sns_publish().await,
             other => Err(StepError::Usage(format!("there is no step {other}"))),
         }
     }
@@ -68,6 +70,48 @@ impl Work<'_> {
             return Ok(failure("ecrLogin: the registry gave no login"));
         }
         Ok(answer(commands.join(" && ")))
+    }
+
+    /// Publishes a message; its id is the value.
+    async fn sns_publish(&self) -> Result<StepOutput, StepError> {
+        let mark = self.ctx.scratch.join("published");
+        if mark.exists() {
+            return Err(StepError::Unknown("the message was published before the server went down".to_owned()));
+        }
+        let topic = self.given.required("topicArn")?;
+        let mut form = vec![
+            ("Action".to_owned(), "Publish".to_owned()),
+            ("Version".to_owned(), "2010-03-31".to_owned()),
+            ("TopicArn".to_owned(), topic.clone()),
+            ("Message".to_owned(), self.given.required("message")?),
+        ];
+        form.extend(
+            self.given.text("subject").filter(|text| !text.is_empty()).map(|text| ("Subject".to_owned(), text)),
+        );
+        for (at, (name, value)) in self.given.pairs("messageAttributes").into_iter().enumerate() {
+            let entry = format!("MessageAttributes.entry.{}", at + 1);
+            form.push((format!("{entry}.Name"), name));
+            form.push((format!("{entry}.Value.DataType"), "String".to_owned()));
+            form.push((format!("{entry}.Value.StringValue"), value));
+        }
+        let pairs: Vec<String> = form.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        std::fs::write(&mark, "")?;
+        let request = Request {
+            service: "sns",
+            host_prefix: "sns",
+            method: "POST",
+            path: "/".to_owned(),
+            headers: vec![("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned())],
+            body: pairs.join("&").into_bytes(),
+            timeout: SNS_TIMEOUT,
+        };
+        let told = send(self.clients, request).await?;
+        let text = told.text();
+        if told.status != 200 {
+            return Ok(failure(format!("snsPublish: {topic} answers {}: {text}", told.status)));
+        }
+        let id = text.split_once("<MessageId>").and_then(|(_, rest)| rest.split_once("</MessageId>"));
+        Ok(answer(id.map_or("", |(id, _)| id)))
     }
 
     async fn invoke_lambda(&self) -> Result<StepOutput, StepError> {
@@ -118,5 +162,28 @@ impl Work<'_> {
             return Ok(answer(text));
         }
         Ok(answer(serde_json::from_str::<Value>(&text).unwrap_or_else(|_| text.into())))
+    }
+}
+
+/// A value of a form.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::encoded;
+
+    #[test]
+    fn forms() {
+        assert_eq!(encoded("a b&c=ü"), "a%20b%26c%3D%C3%BC");
     }
 }

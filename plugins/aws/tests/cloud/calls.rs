@@ -130,3 +130,22 @@ async fn registries_and_functions_are_asked_with_a_signature() {
     );
     assert!(lambda.1["authorization"].to_str().unwrap().contains("/us-east-1/lambda/aws4_request"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_published_once() {
+    let mut bed = Bed::new().await;
+    let (url, heard) =
+        served("<PublishResponse><PublishResult><MessageId>m-1</MessageId></PublishResult></PublishResponse>").await;
+    bed.settings = Arc::new(CloudSettings { endpoint_url: Some(url), ..(*bed.settings).clone() });
+    let topic = "arn:aws:sns:us-east-1:000000000000:built";
+    let message = json!({"topicArn": topic, "subject": "a b", "message": "model & metrics", "messageAttributes": {"stage": "prod"}});
+    assert_eq!(call(&bed, "snsPublish", message).await.outputs["value"], "m-1");
+    let heard = heard.lock().unwrap().clone();
+    let [asked] = heard.as_slice() else { panic!("{heard:?}") };
+    assert!(asked.1["authorization"].to_str().unwrap().contains("/us-east-1/sns/aws4_request"));
+    for part in
+        ["Action=Publish", "Subject=a%20b", "Message=model%20%26%20metrics", "entry.1.Name=stage", "StringValue=prod"]
+    {
+        assert!(asked.2.contains(part), "no {part} in {}", asked.2);
+    }
+}

@@ -3,7 +3,9 @@
 //! They are made before the server is whole, since the agent that runs them is a part of it; a step that begins early
 //! waits on [`Link`] until it is.
 
+mod agents;
 mod build;
+mod changes;
 mod find_build;
 mod library;
 mod lock;
@@ -48,7 +50,9 @@ impl Link {
 /// The kinds, by name.
 pub fn runners(link: &Link) -> Vec<&'static dyn StepRunner> {
     let kinds: Vec<Box<dyn StepRunner>> = vec![
+        Box::new(agents::Agents(link.clone())),
         Box::new(build::Build(link.clone())),
+        Box::new(changes::Changes(link.clone())),
         Box::new(find_build::FindBuild(link.clone())),
         Box::new(library::Library(link.clone())),
         Box::new(lock::Lock(link.clone())),

@@ -19,6 +19,7 @@ use haliotis_plugin_api::{Started, StepContext, StepError, StepRunner};
 use serde_json::json;
 
 use crate::app::seeding::{self, Action, Row, Workspace};
+use crate::app::steps::unreferenced::{Fate, Seeded};
 use crate::client::Client;
 
 /// Who the server's records name for what a seed build makes; Jenkins' own word.
@@ -82,6 +83,16 @@ impl StepRunner for JobDsl {
                 ArgumentSchema::optional("git-credential", String, "Id of its credential."),
                 ArgumentSchema::optional("ignore-existing", Boolean, "Leaves jobs that exist as they are.").or(false),
                 ArgumentSchema::optional("ignore-missing-files", Boolean, "No script found is no error.").or(false),
+                ArgumentSchema::optional(
+                    "removed-jobs",
+                    String,
+                    "What becomes of jobs that this seed job made before and that the scripts do not describe any more.",
+                )
+                .or("ignore")
+                .one_of(&["ignore", "disable", "delete"]),
+                ArgumentSchema::optional("removed-views", String, "Likewise for views.")
+                    .or("ignore")
+                    .one_of(&["ignore", "delete"]),
             ],
             outputs: vec![OutputSchema {
                 name: "items",
@@ -108,7 +119,10 @@ impl StepRunner for JobDsl {
             let targets = ctx.texts("targets").join(", ");
             return Ok(StepOutput::failure(format!("job-dsl: no file of the workspace matches `{targets}`")));
         }
+        let dir = self.dir.as_deref().unwrap_or(Path::new("."));
+        let seeded = Seeded::read(dir, &ctx.build.pipeline)?;
         let mut made: Vec<Value> = Vec::new();
+        let mut described = Vec::new();
         let mut refused = 0;
         for (name, text) in scripts {
             ctx.log.line(&format!("Processing DSL script {name}"));
@@ -128,6 +142,13 @@ impl StepRunner for JobDsl {
             );
             if refused == 0 {
                 seeding::start_queued(&client, &generated).await.map_err(said)?;
+            }
+            described.extend(generated.items);
+        }
+        if refused == 0 {
+            let fate = |name: &str| Fate::of(ctx.text(name).as_deref());
+            for line in seeded.settle(&client, &described, fate("removed-jobs"), fate("removed-views")).await? {
+                ctx.log.line(&line);
             }
         }
         let outputs = Object::from_iter([("items".to_owned(), Value::Array(made))]);

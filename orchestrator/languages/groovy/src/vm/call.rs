@@ -344,6 +344,10 @@ impl Vm {
                 ClassRef::User(class) => class.clone(),
                 ClassRef::Builtin(_) => return Ok(None),
             },
+            // `library('x').org.acme.Names.new()`: how Jenkins makes an instance of a class that it has as a value.
+            Value::Class(ClassRef::User(class)) if name == "new" => {
+                return self.construct(&class.clone(), args.to_vec(), Vec::new()).map(Some);
+            }
             Value::Class(ClassRef::User(class)) => {
                 let methods = class.find("$static_methodMissing");
                 if methods.is_empty() {

@@ -111,13 +111,24 @@ impl Yaml {
                 return;
             }
         };
+        let choices = call.named("choices").map(choices).unwrap_or_default();
+        let kind = match (kind, choices.is_empty()) {
+            ("choice", true) => {
+                self.left(format!("choices of the parameter {name}, which is a text now"));
+                "string"
+            }
+            (kind, _) => kind,
+        };
         self.line(2, &format!("{name}:"));
         self.line(4, &format!("type: {kind}"));
         if let Some(CallArg::Val(val)) = call.named("defaultValue") {
             self.line(4, &format!("default: {}", literal(val)));
         }
         if kind == "choice" {
-            self.left(format!("choices of the parameter {name} (list them under choices:)"));
+            let list: Vec<String> = choices.iter().map(|choice| scalar(choice)).collect();
+            self.line(4, &format!("choices: [{}]", list.join(", ")));
+            // As in Jenkins, where the first one is chosen.
+            self.line(4, &format!("default: {}", list.first().cloned().unwrap_or_default()));
         }
         if let Some(text) = call.text("description") {
             self.line(4, &format!("description: {}", scalar(text)));
@@ -229,7 +240,7 @@ impl Yaml {
                 None => self.left(format!("a computed script in the stage {stage}")),
             },
             "echo" => self.uses(stage, "echo", &[("message", arg("message"))]),
-            "sleep" => self.uses(stage, "sleep", &[("for", arg("time"))]),
+            "sleep" => self.sleep(stage, arg("time"), arg("unit")),
             "archiveArtifacts" => self.uses(stage, "archive", &[("files", arg("artifacts"))]),
             "junit" => self.uses(stage, "junit", &[("files", arg("testResults"))]),
             "stash" => self.uses(stage, "stash", &[("name", arg("name")), ("files", arg("includes"))]),
@@ -267,7 +278,34 @@ impl Yaml {
             if let ValKind::Code { text, .. } = &val.kind {
                 self.left(format!("the computed {name} of {kind} in the stage {stage}: {text}"));
             }
-            self.line(6, &format!("{name}: {}", literal(val)));
+            match val.as_str().filter(|_| *name == "files") {
+                Some(globs) => {
+                    let globs = globs.split(',').map(str::trim).filter(|glob| !glob.is_empty());
+                    let list: Vec<String> = globs.map(scalar).collect();
+                    self.line(6, &format!("files: [{}]", list.join(", ")));
+                }
+                None => self.line(6, &format!("{name}: {}", literal(val))),
+            }
+        }
+    }
+
+    fn sleep(&mut self, stage: &str, time: Option<&Val>, unit: Option<&Val>) {
+        let number = time.map(plain).and_then(|text| text.parse::<u64>().ok());
+        let unit = match unit.map(plain).as_deref() {
+            None | Some("SECONDS") => Some("s"),
+            Some("MILLISECONDS") => Some("ms"),
+            Some("MINUTES") => Some("m"),
+            Some("HOURS") => Some("h"),
+            Some("DAYS") => Some("d"),
+            Some(_) => None,
+        };
+        match (number, unit) {
+            (Some(number), Some(unit)) => {
+                self.open(stage);
+                self.line(4, "uses: sleep");
+                self.line(4, &format!("with: {{ duration: {number}{unit} }}"));
+            }
+            _ => self.left(format!("a computed sleep in the stage {stage}")),
         }
     }
 
@@ -296,6 +334,20 @@ fn argument<'a>(args: &'a Args, name: &str) -> Option<&'a Val> {
         Args::Named(named) => named.iter().find(|(key, _)| key.name == name).map(|(_, val)| val),
         Args::Single(val) => Some(val),
         Args::Positional(values) => values.first(),
+    }
+}
+
+/// The choices of a parameter: a list of constants, or lines of text; none where they are computed.
+fn choices(arg: &CallArg) -> Vec<String> {
+    let CallArg::Val(val) = arg else { return Vec::new() };
+    match &val.kind {
+        ValKind::Literal(Literal::String(text, _)) => text.lines().map(|line| line.trim().to_owned()).collect(),
+        ValKind::Literal(_) => Vec::new(),
+        ValKind::Code { text, .. } => {
+            let listed = text.trim_start_matches("${").trim_end_matches('}').trim();
+            let constant = listed.starts_with('[') && listed.ends_with(']') && !listed.contains(['$', '(', '{']);
+            if constant { crate::definition::quoted(listed) } else { Vec::new() }
+        }
     }
 }
 

@@ -13,11 +13,11 @@ use haliotis_groovy_syntax::{Lines, Span};
 use crate::problems::Problems;
 use crate::words;
 use matching::{Found, block_of, call_of, closures_in};
-pub(crate) use properties::{Properties, properties};
 use model::{
     Agent, Branch, EnvVal, Environment, Fragment, FragmentId, Key, Libraries, Model, Post, Settings, Stages, Tools,
     Val, ValKind,
 };
+pub(crate) use properties::{Properties, properties};
 
 /// Agents that take no settings.
 const BARE_AGENTS: [&str; 2] = ["any", "none"];

@@ -282,8 +282,7 @@ impl Run {
                 None => Ok(String::new()),
             })?;
             if !KNOWN.contains(&symbol.as_str()) {
-                let message =
-                    format!("retry: the condition \"{symbol}\" is not known; there are {}", KNOWN.join(", "));
+                let message = format!("retry: the condition \"{symbol}\" is not known; there are {}", KNOWN.join(", "));
                 return Err(self.throw("java.lang.IllegalArgumentException", &message));
             }
         }

@@ -206,6 +206,9 @@ impl Run {
     pub(crate) async fn late_property(self: &Rc<Self>, ctx: &Ctx, call: &HostCall) -> Answer {
         let name = call.name.to_string();
         let bare = call.receiver.is_none();
+        if call.receiver.as_ref().is_some_and(|receiver| receiver.as_any().is::<CurrentBuild>()) {
+            return self.change_sets(ctx).await;
+        }
         match self.variable(ctx, &name).await? {
             Some(value) => Ok(Value::from(value)),
             None if bare => {
@@ -255,6 +258,9 @@ impl Run {
         }
         if let Some(image) = object.downcast_ref::<Image>() {
             return self.image(ctx, image, &call.name, &call.args).await;
+        }
+        if object.is::<CurrentBuild>() {
+            return self.change_sets(ctx).await;
         }
         if let Some(running) = object.downcast_ref::<Running>() {
             return self.running(ctx, &running.id, &call.name, &call.args).await;
@@ -365,7 +371,7 @@ impl CurrentBuild {
             "keepLog" => Value::Bool(false),
             "upstreamBuilds" => vm.list(Vec::new()),
             "buildVariables" => return Some(self.0.params(vm)),
-            "buildCauses" => return Some(self.causes(vm)),
+            "buildCauses" => return Some(self.causes(vm, "")),
             "rawBuild" => {
                 return Some(Err(vm.throw(
                     "org.jenkinsci.plugins.scriptsecurity.sandbox.RejectedAccessException",
@@ -377,7 +383,8 @@ impl CurrentBuild {
         Some(Ok(value))
     }
 
-    fn causes(&self, vm: &mut Vm) -> Answer {
+    /// All causes, or those of a class by its full or simple name.
+    fn causes(&self, vm: &mut Vm, class: &str) -> Answer {
         let causes: Vec<Json> = self
             .0
             .facts
@@ -406,6 +413,11 @@ impl CurrentBuild {
                 };
                 serde_json::json!({ "_class": class, "shortDescription": text, "userId": user, "userName": user })
             })
+            .filter(|cause| {
+                let of = cause.get("_class").and_then(Json::as_str).unwrap_or_default();
+                let simple = of.rsplit(['.', '$']).next();
+                class.is_empty() || of == class || simple == class.rsplit(['.', '$']).next()
+            })
             .collect();
         values::from_json(vm, &Json::Array(causes))
     }
@@ -431,6 +443,10 @@ impl HostObject for CurrentBuild {
     }
 
     fn get(&self, vm: &mut Vm, name: &str) -> HostAnswer {
+        if name == "changeSets" {
+            // The server knows.
+            return HostAnswer::Suspend;
+        }
         match self.value(vm, name) {
             Some(Ok(value)) => HostAnswer::Value(value),
             Some(Err(raise)) => HostAnswer::Throw(raise),
@@ -477,8 +493,9 @@ impl HostObject for CurrentBuild {
             let property: String = chars.next().map(|c| c.to_ascii_lowercase()).into_iter().chain(chars).collect();
             return self.get(vm, &property);
         }
-        if let ("getBuildCauses", [_]) = (name, args) {
-            return self.get(vm, "buildCauses");
+        if let ("getBuildCauses", [class]) = (name, args) {
+            let answer = values::text(vm, class).and_then(|class| self.causes(vm, &class));
+            return answer.map_or_else(HostAnswer::Throw, HostAnswer::Value);
         }
         if let (Some(rest), [value]) = (name.strip_prefix("set"), args) {
             let mut chars = rest.chars();

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use haliotis_flow::Severity;
 use haliotis_groovy::value::Map;
 pub(crate) use haliotis_groovy::{Outcome, Thread};
 use haliotis_groovy::{Raise, Value, Vm};
-use haliotis_flow::Severity;
 use haliotis_groovy_syntax::Script;
 
 use super::Shared;
@@ -87,10 +87,7 @@ pub(crate) fn load_library(
 }
 
 /// The Groovy files of libraries, each with its class. A Declarative pipeline in `call()` of one becomes one of `models`.
-fn parsed(
-    files: &BTreeMap<String, String>,
-    models: &RefCell<Vec<Rc<Model>>>,
-) -> Result<Vec<(Script, String)>, String> {
+fn parsed(files: &BTreeMap<String, String>, models: &RefCell<Vec<Rc<Model>>>) -> Result<Vec<(Script, String)>, String> {
     let mut parsed = Vec::new();
     for (path, text) in files {
         let Some(class) = library_class(path) else { continue };

@@ -9,6 +9,7 @@
 //! journal (`Flow::now`, a counter under the build's name), so a replay makes the same values.
 
 mod blocks;
+mod changes;
 mod console;
 mod context;
 mod declarative;
@@ -84,6 +85,8 @@ pub(crate) struct State {
     pub(crate) workspaces: Vec<String>,
     /// Files loaded by `load`.
     pub(crate) loaded: usize,
+    /// What changed since the build before, once the server was asked.
+    pub(crate) changes: Option<Rc<Vec<haliotis_model::Value>>>,
     /// Answers of the server's environment, by name.
     pub(crate) known: BTreeMap<String, Option<String>>,
 }

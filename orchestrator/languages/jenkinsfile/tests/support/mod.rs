@@ -7,6 +7,7 @@
 //! //! library PATH <<                   the following `//!| ` lines are a pinned library file
 //! //! ends STEP RESULT [JSON outputs]   how a step ends; success with no outputs when nothing is said
 //! //! message STEP TEXT                 its message
+//! //! lost STEP WHY                     nobody knows how it ended
 //! //! takes STEP MS                     simulated; 10 when nothing is said
 //! //! answers INPUT BY yes|no [JSON]    everything is answered with yes by ada when nothing is said
 //! //! silent INPUT                      nobody answers
@@ -41,6 +42,7 @@ pub(crate) struct Script {
     repository: bool,
     ends: BTreeMap<String, (BuildResult, Object)>,
     messages: BTreeMap<String, String>,
+    lost: BTreeMap<String, String>,
     takes: BTreeMap<String, i64>,
     answers: BTreeMap<String, (String, Decision, Object)>,
     silent: BTreeSet<String>,
@@ -91,6 +93,7 @@ impl Script {
                 self.ends.insert(first.to_owned(), (result, serde_json::from_str(outputs).unwrap()));
             }
             "message" => drop(self.messages.insert(first.to_owned(), rest.to_owned())),
+            "lost" => drop(self.lost.insert(first.to_owned(), rest.to_owned())),
             "takes" => drop(self.takes.insert(first.to_owned(), rest.parse().unwrap())),
             "silent" => drop(self.silent.insert(first.to_owned())),
             "previous" => drop(self.event.insert("previous-result".into(), first.into())),
@@ -135,6 +138,9 @@ impl Script {
     }
 
     fn output(&self, id: &str) -> StepOutput {
+        if let Some(why) = self.lost.get(id) {
+            return StepOutput::interrupted(why);
+        }
         let (result, outputs) = self.ends.get(id).cloned().unwrap_or((BuildResult::Success, Object::new()));
         StepOutput { result, outputs, message: self.messages.get(id).cloned(), interrupted: None }
     }
@@ -194,6 +200,8 @@ fn kinds() -> Vec<StepSchema> {
         "library",
         "mail",
         "greetAll",
+        "agents",
+        "changes",
     ];
     agent.chain(server.map(|name| kind(name, Placement::Server))).collect()
 }

@@ -91,7 +91,8 @@ impl Pipeline {
                 let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
                 wanted.image = format!("haliotis-{}:{}", name.trim_matches('-'), build.number);
                 let path = quoted(&format!("{dir}/{file}"));
-                wanted.build = Some(format!("set -x\n\"$program\" build -t {} {more} -f {path} {}", wanted.image, quoted(&dir)));
+                wanted.build =
+                    Some(format!("set -x\n\"$program\" build -t {} {more} -f {path} {}", wanted.image, quoted(&dir)));
             }
             _ => return Ok(None),
         }

@@ -259,7 +259,8 @@ impl Pipeline {
 /// Whether a stage's options say `skipDefaultCheckout()`.
 fn skips_checkout(options: &Calls) -> bool {
     options.calls.iter().any(|call| {
-        let refused = matches!(call.args.first(), Some(CallArg::Val(val)) if matches!(val.literal(), Some(Literal::Bool(false))));
+        let refused =
+            matches!(call.args.first(), Some(CallArg::Val(val)) if matches!(val.literal(), Some(Literal::Bool(false))));
         call.name == "skipDefaultCheckout" && !refused
     })
 }

@@ -108,14 +108,25 @@ impl Pipeline {
             "isRestartedRun" => {
                 Ok(self.run.shared.facts.build.causes.iter().any(|cause| matches!(cause, Cause::Rerun { .. })))
             }
-            // What changed since the last build is not known to the program.
-            _ => {
-                self.run.shared.say(&format!(
-                    "The condition {} needs the list of changes, which is not known here: it does not hold",
-                    condition.name
-                ));
-                Ok(false)
+            "changeset" => {
+                let (paths, _) = self.run.changed(ctx).await?;
+                let strict = matches!(value("caseSensitive"), Some(Value::Bool(true)));
+                let folded = |text: &str| if strict { text.to_owned() } else { text.to_lowercase() };
+                let pattern = folded(&text("pattern")?);
+                Ok(paths.iter().any(|path| matches(&pattern, &folded(path), &comparator)))
             }
+            "changelog" => {
+                let pattern = text("pattern")?;
+                // As Jenkins: the whole message, or one of its lines.
+                let regex = regex::Regex::new(&format!("(?s)^(?:{pattern})$"))
+                    .map_err(|error| self.run.throw("java.util.regex.PatternSyntaxException", &error.to_string()))?;
+                let (_, messages) = self.run.changed(ctx).await?;
+                let holds = |message: &String| {
+                    regex.is_match(message.trim_end()) || message.lines().any(|line| regex.is_match(line))
+                };
+                Ok(messages.iter().any(holds))
+            }
+            other => Err(self.run.abort_exception(&format!("the condition {other} is not known"))),
         }
     }
 

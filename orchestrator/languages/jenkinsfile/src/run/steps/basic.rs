@@ -59,8 +59,16 @@ impl Run {
                 let text = self.arg(given, "stringWithMacro")?.unwrap_or_default();
                 Ok(Value::from(text))
             }
-            "resolveScm" | "validateDeclarativePipeline" | "verifySha1" | "verifySha256" => {
-                Err(self.abort_exception(&format!("The step {name} is known and cannot be run yet")))
+            "validateDeclarativePipeline" => {
+                let path = self.vm(|vm| given.required(vm, "path"))?;
+                let text = self.read_text(ctx, name, &path).await?;
+                let problems = crate::validate(&text);
+                let errors = problems.iter().filter(|one| one.severity == haliotis_flow::Severity::Error);
+                let lines: Vec<String> = errors.map(crate::Problem::jenkins_line).collect();
+                for line in &lines {
+                    self.shared.say(line);
+                }
+                Ok(Value::Bool(lines.is_empty() && crate::is_declarative(&text)))
             }
             _ => Err(self.abort_exception(&format!("The step {name} is known and cannot be run yet"))),
         }

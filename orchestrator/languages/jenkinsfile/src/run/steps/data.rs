@@ -93,7 +93,7 @@ impl Run {
 /// `a=b`, `a: b`, comments, lines that go on behind a backslash.
 fn properties(text: &str) -> Object {
     let mut all = Object::new();
-    let joined = text.replace("\\\r\n", "").replace("\\\n", "");
+    let joined = joined(text);
     for line in joined.lines().map(str::trim_start) {
         if line.is_empty() || line.starts_with(['#', '!']) {
             continue;
@@ -104,6 +104,22 @@ fn properties(text: &str) -> Object {
         all.insert(key.trim().to_owned(), value.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\").into());
     }
     all
+}
+
+/// Lines that end in a backslash go on with the next one, whose leading blanks do not count.
+fn joined(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut goes_on = false;
+    for line in text.lines() {
+        let line = if goes_on { line.trim_start() } else { line };
+        let slashes = line.chars().rev().take_while(|c| *c == '\\').count();
+        goes_on = slashes % 2 == 1;
+        out.push_str(line.get(..line.len() - usize::from(goes_on)).unwrap_or(line));
+        if !goes_on {
+            out.push('\n');
+        }
+    }
+    out
 }
 
 /// A line of comma-separated values; quotes double inside quotes.
@@ -142,7 +158,7 @@ mod tests {
 
     #[test]
     fn properties_and_csv() {
-        let all = properties("# c\na=b\n c : d e\nlong=x\\\ny\n");
+        let all = properties("# c\na=b\n c : d e\nlong=x\\\n   y\n");
         assert_eq!(Json::Object(all), serde_json::json!({"a": "b", "c": "d e", "long": "xy"}));
         assert_eq!(csv_row("a,\"b,\"\"c\"\"\",d"), serde_json::json!(["a", "b,\"c\"", "d"]));
         assert_eq!(csv_line(&serde_json::json!(["a", 1, "x,y"])), "a,1,\"x,y\"\r\n");

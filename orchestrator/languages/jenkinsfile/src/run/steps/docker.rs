@@ -113,10 +113,8 @@ impl Run {
         );
         self.docker_sh(&outside, "docker login", &login).await?;
         let answer = body(inner.clone()).await;
-        let logout = format!(
-            "\"$program\" logout {} >/dev/null 2>&1 || true\nrm -rf \"$DOCKER_CONFIG\"",
-            quoted(shown)
-        );
+        let logout =
+            format!("\"$program\" logout {} >/dev/null 2>&1 || true\nrm -rf \"$DOCKER_CONFIG\"", quoted(shown));
         let out = self.docker_sh(&Ctx { container: None, ..inner }, "docker logout", &logout).await;
         let answer = answer?;
         out.map(|_| answer)
@@ -237,6 +235,7 @@ impl Run {
         let mut given = Given::default();
         given.named.push(("script".to_owned(), Value::from(format!("set +x\n{PROGRAM}{script}"))));
         given.named.push(("label".to_owned(), Value::str(label)));
+        given.named.push(("trace".to_owned(), Value::Bool(false)));
         given.named.push(("returnStdout".to_owned(), Value::Bool(stdout)));
         let outside = Ctx { container: None, ..ctx.clone() };
         self.sh(&outside, &given).await

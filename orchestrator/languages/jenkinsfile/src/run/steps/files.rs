@@ -61,6 +61,19 @@ impl Run {
                     self.do_files(ctx, name, "hash", [("path", path.into()), ("algorithm", name.into())]).await?;
                 Ok(text(&outputs, "hash"))
             }
+            "verifySha1" | "verifySha256" => {
+                let path = self.vm(|vm| given.required(vm, "file"))?;
+                let wanted = self.vm(|vm| given.required(vm, "hash"))?;
+                let algorithm = if name == "verifySha1" { "sha1" } else { "sha256" };
+                let with = [("path", path.clone().into()), ("algorithm", algorithm.into())];
+                let outputs = self.do_files(ctx, name, "hash", with).await?;
+                let found = outputs.get("hash").and_then(Json::as_str).unwrap_or_default();
+                if found.eq_ignore_ascii_case(wanted.trim()) {
+                    return Ok(Value::Null);
+                }
+                Err(self.abort_exception(&format!("The {algorithm} hash of {path} is {found}, not {wanted}")))
+            }
+            "unzip" | "untar" if given.flag("test") || given.flag("read") => self.look_into(ctx, name, given).await,
             "zip" | "tar" | "unzip" | "untar" => self.pack(ctx, name, given).await,
             "stash" | "unstash" => self.stash(ctx, name, given).await,
             "archiveArtifacts" | "archive" => self.archive(ctx, name, given).await,
@@ -116,6 +129,25 @@ impl Run {
         call.with.insert("do".to_owned(), action.into());
         call.with.extend(with.into_iter().map(|(name, value)| (name.into(), value)));
         Ok(self.run_call(ctx, call).await?.outputs)
+    }
+
+    /// `unzip read: true`: text by file name. `unzip test: true`: whether the archive can be read.
+    async fn look_into(self: &Rc<Self>, ctx: &Ctx, name: &str, given: &Given) -> Answer {
+        let parameter = if name == "unzip" { "zipFile" } else { "file" };
+        let mut call = self.call(ctx, name, "files");
+        call.with.insert("do".to_owned(), "list".into());
+        call.with.insert("path".to_owned(), self.vm(|vm| given.required(vm, parameter))?.into());
+        call.with.insert("format".to_owned(), if name == "unzip" { "zip" } else { "tar" }.into());
+        call.with.insert("texts".to_owned(), given.flag("read").into());
+        if let Some(glob) = self.arg(given, "glob")?.filter(|glob| !glob.is_empty()) {
+            call.with.insert("glob".to_owned(), glob.into());
+        }
+        if given.flag("test") {
+            let output = self.perform(ctx, call).await?;
+            return Ok(Value::Bool(output.result == haliotis_model::BuildResult::Success));
+        }
+        let texts = self.run_call(ctx, call).await?.outputs.get("texts").cloned().unwrap_or_default();
+        self.vm(|vm| values::from_json(vm, &texts))
     }
 
     async fn pack(self: &Rc<Self>, ctx: &Ctx, name: &str, given: &Given) -> Answer {

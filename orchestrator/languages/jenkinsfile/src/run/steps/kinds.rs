@@ -21,7 +21,7 @@ pub(crate) fn script_kinds(kinds: &[StepSchema]) -> impl Iterator<Item = &str> {
 }
 
 /// Kinds that only stand behind others: as steps of a script they would hide what a person misspelt.
-const INNER: [&str; 6] = ["condition", "environment", "files", "noop", "unlock", "checkout"];
+const INNER: [&str; 8] = ["agents", "changes", "condition", "environment", "files", "noop", "unlock", "checkout"];
 
 fn is_name(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && name.starts_with(|c: char| c.is_ascii_lowercase())

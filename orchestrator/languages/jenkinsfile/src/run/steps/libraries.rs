@@ -44,9 +44,8 @@ impl Run {
             .flatten()
             .filter_map(|(path, text)| Some((format!("{pinned}{path}"), text.as_str()?.to_owned())))
             .collect();
-        let loading = self.vm(|vm| {
-            machine::load_library(vm, &mut self.shared.names.borrow_mut(), &files, &self.shared.models)
-        });
+        let loading =
+            self.vm(|vm| machine::load_library(vm, &mut self.shared.names.borrow_mut(), &files, &self.shared.models));
         loading.map_err(|message| {
             self.throw("org.codehaus.groovy.control.MultipleCompilationErrorsException", &message)
         })?;

@@ -7,6 +7,7 @@ mod data;
 pub(crate) mod docker;
 mod files;
 pub(crate) mod input;
+mod java;
 pub(crate) mod kinds;
 mod libraries;
 mod locks;
@@ -14,6 +15,7 @@ mod mail;
 mod outside;
 mod scm;
 mod shell;
+mod slack;
 
 use std::rc::Rc;
 
@@ -25,7 +27,7 @@ use super::{Answer, Async, Run, values};
 use crate::table;
 
 /// Blocks that only change how the console looks, which Haliotis does anyway or not at all.
-const TRANSPARENT: [&str; 4] = ["ansiColor", "timestamps", "tee", "withContext"];
+const TRANSPARENT: [&str; 2] = ["ansiColor", "timestamps"];
 /// Milliseconds of Jenkins' time units.
 const UNITS: [(&str, u64); 7] = [
     ("NANOSECONDS", 0),
@@ -103,40 +105,53 @@ impl Run {
             "withAWS" => self.with_aws(ctx, given).await,
             "lock" => self.lock(ctx, given).await,
             "sshagent" => self.sshagent(ctx, given).await,
+            "tee" => {
+                let file = self.vm(|vm| given.required(vm, "file"))?;
+                self.shared.say(&format!("tee: the output stands in the build's log; {file} is not written"));
+                self.plain_block(name, ctx, given).await
+            }
             "wrap" | "withContext" => self.plain_block(name, ctx, given).await,
             _ if TRANSPARENT.contains(&name) => self.plain_block(name, ctx, given).await,
             _ => Err(self.abort_exception(&format!("The step {name} is known and cannot be run yet"))),
         }
     }
 
-    async fn plain_step(self: &Rc<Self>, ctx: &Ctx, name: &str, given: &Given) -> Answer {
+    /// One step without a block. Its future is boxed alone: a step is moved about as often as it is called, and the longest
+    /// of all is long.
+    fn plain_step<'a>(self: &'a Rc<Self>, ctx: &'a Ctx, name: &'a str, given: &'a Given) -> Async<'a, Answer> {
         match name {
-            "sh" => self.sh(ctx, given).await,
-            "bat" | "powershell" | "pwsh" => Err(self.abort_exception(&format!(
+            "sh" => Box::pin(self.sh(ctx, given)),
+            "bat" | "powershell" | "pwsh" => Box::pin(std::future::ready(Err(self.abort_exception(&format!(
                 "{name}: this agent runs Linux, where the step does not work; use sh, or ask isUnix() first"
-            ))),
-            "checkout" | "git" => self.checkout(ctx, name, given).await,
-            "input" => self.input_step(ctx, given).await,
+            ))))),
+            "checkout" | "git" => Box::pin(self.checkout(ctx, name, given)),
+            "input" => Box::pin(self.input_step(ctx, given)),
             "readFile" | "writeFile" | "fileExists" | "deleteDir" | "cleanWs" | "findFiles" | "touch" | "sha1"
-            | "sha256" | "zip" | "unzip" | "tar" | "untar" | "stash" | "unstash" | "archiveArtifacts" | "archive"
-            | "junit" | "pwd" | "publishHTML" | "unarchive" => self.file_step(ctx, name, given).await,
-            "readJSON" | "writeJSON" | "readYaml" | "writeYaml" | "readProperties" | "readCSV" | "writeCSV"
-            | "readMavenPom" | "readManifest" => self.data_step(ctx, name, given).await,
-            "build" => self.build_other(ctx, given).await,
-            "waitForBuild" => self.wait_for_build(ctx, given).await,
-            "copyArtifacts" => self.copy_artifacts(ctx, given).await,
-            "library" => self.library(ctx, given).await,
-            "libraryResource" => self.resource(given),
-            "mail" | "emailext" => self.mail(ctx, name, given).await,
-            "milestone" => self.milestone(ctx, given).await,
-            "httpRequest" | "slackSend" | "nodesByLabel" => self.outside_step(ctx, name, given).await,
+            | "sha256" | "verifySha1" | "verifySha256" | "zip" | "unzip" | "tar" | "untar" | "stash" | "unstash"
+            | "archiveArtifacts" | "archive" | "junit" | "pwd" | "publishHTML" | "unarchive" => {
+                Box::pin(self.file_step(ctx, name, given))
+            }
+            "readJSON" | "writeJSON" | "readYaml" | "writeYaml" | "readProperties" | "readCSV" | "writeCSV" => {
+                Box::pin(self.data_step(ctx, name, given))
+            }
+            "readMavenPom" => Box::pin(self.read_pom(ctx, given)),
+            "readManifest" => Box::pin(self.read_manifest(ctx, given)),
+            "build" => Box::pin(self.build_other(ctx, given)),
+            "waitForBuild" => Box::pin(self.wait_for_build(ctx, given)),
+            "copyArtifacts" => Box::pin(self.copy_artifacts(ctx, given)),
+            "library" => Box::pin(self.library(ctx, given)),
+            "libraryResource" => Box::pin(std::future::ready(self.resource(given))),
+            "mail" | "emailext" => Box::pin(self.mail(ctx, name, given)),
+            "milestone" => Box::pin(self.milestone(ctx, given)),
+            "httpRequest" | "nodesByLabel" => Box::pin(self.outside_step(ctx, name, given)),
+            "slackSend" => Box::pin(self.slack(ctx, given)),
             _ if name.starts_with("cfn")
                 || name.starts_with("s3")
                 || matches!(name, "awsIdentity" | "ecrLogin" | "invokeLambda" | "snsPublish") =>
             {
-                self.aws_step(ctx, name, given).await
+                Box::pin(self.aws_step(ctx, name, given))
             }
-            _ => self.basic_step(ctx, name, given).await,
+            _ => Box::pin(self.basic_step(ctx, name, given)),
         }
     }
 

@@ -1,9 +1,9 @@
-//! Steps that talk to others by HTTP: requests, chat.
+//! `httpRequest`, `nodesByLabel`.
 
 use std::rc::Rc;
 
 use haliotis_groovy::Value;
-use haliotis_model::{BuildResult, Object, Value as Json};
+use haliotis_model::{Object, Value as Json};
 use serde_json::json;
 
 use super::super::context::Ctx;
@@ -14,17 +14,50 @@ impl Run {
     pub(super) async fn outside_step(self: &Rc<Self>, ctx: &Ctx, name: &str, given: &Given) -> Answer {
         match name {
             "httpRequest" => self.http_request(ctx, given).await,
-            "slackSend" => self.slack(ctx, given).await,
-            "nodesByLabel" => self.vm(|vm| Ok(vm.list(vec![Value::str("local")]))),
+            "nodesByLabel" => self.nodes_by_label(ctx, given).await,
             _ => Err(self.abort_exception(&format!("The step {name} is known and cannot be run yet"))),
         }
+    }
+
+    /// The agents that have a label, by name.
+    async fn nodes_by_label(self: &Rc<Self>, ctx: &Ctx, given: &Given) -> Answer {
+        if !self.shared.has_kind("agents") {
+            return Err(self.abort_exception("nodesByLabel: the agents are known to a server alone"));
+        }
+        let label = self.vm(|vm| given.required(vm, "label"))?;
+        let mut call = self.call(ctx, "nodesByLabel", "agents");
+        call.slot = None;
+        call.with.insert("label".to_owned(), label.clone().into());
+        let names = self.run_call(ctx, call).await?.outputs.get("names").cloned().unwrap_or_default();
+        let count = names.as_array().map_or(0, Vec::len);
+        self.shared.say(&format!("Found a total of {count} nodes with the label '{label}'"));
+        self.vm(|vm| values::from_json(vm, &names))
     }
 
     async fn http_request(self: &Rc<Self>, ctx: &Ctx, given: &Given) -> Answer {
         let url = self.vm(|vm| given.required(vm, "url"))?;
         let method = self.arg(given, "httpMode")?.unwrap_or_else(|| "GET".to_owned());
-        self.shared.say(&format!("HttpMethod: {method}"));
-        self.shared.say(&format!("URL: {url}"));
+        for name in ["httpProxy", "uploadFile", "multipartName", "formData"] {
+            if self
+                .json_arg(given, name)?
+                .is_some_and(|value| !matches!(&value, Json::Array(items) if items.is_empty()))
+            {
+                return Err(self.abort_exception(&format!("httpRequest: {name} is not supported; use sh with curl")));
+            }
+        }
+        if given.flag("ignoreSslErrors") {
+            return Err(self.abort_exception(
+                "httpRequest: ignoreSslErrors is not supported; install the host's certificate authority on this machine",
+            ));
+        }
+        let quiet = given.flag("quiet");
+        let tell = |text: String| {
+            if !quiet {
+                self.shared.say(&text)
+            }
+        };
+        tell(format!("HttpMethod: {method}"));
+        tell(format!("URL: {url}"));
         let mut call = self.call(ctx, "httpRequest", "http");
         call.slot = None;
         call.with.insert("url".to_owned(), url.into());
@@ -55,7 +88,7 @@ impl Run {
         let output = self.perform(ctx, call).await?;
         let status = output.outputs.get("status").and_then(Json::as_i64);
         let Some(status) = status else { return self.judge(ctx, "httpRequest", output).map(|_| Value::Null) };
-        self.shared.say(&format!("Response Code: {status}"));
+        tell(format!("Response Code: {status}"));
         if !is_valid(&valid, status) {
             return Err(
                 self.abort_exception(&format!("Fail: Status code {status} is not in the accepted range: {valid}"))
@@ -63,51 +96,22 @@ impl Run {
         }
         let body = output.outputs.get("body").cloned().unwrap_or_default();
         let content = body.as_str().map_or_else(|| body.to_string(), str::to_owned);
+        if given.flag("consoleLogResponseBody") {
+            tell(format!("Response: \n{content}"));
+        }
+        if let Some(wanted) = self.arg(given, "validResponseContent")?.filter(|wanted| !wanted.is_empty())
+            && !content.contains(&wanted)
+        {
+            return Err(self.abort_exception(&format!("Fail: Response doesn't contain expected content '{wanted}'")));
+        }
         if let Some(file) = self.arg(given, "outputFile")? {
             self.write_text(ctx, "httpRequest", &file, content.clone()).await?;
         }
-        let headers = output.outputs.get("headers").cloned().unwrap_or_else(|| json!({}));
+        // The plugin answers a list for each header.
+        let headers = output.outputs.get("headers").and_then(Json::as_object).into_iter().flatten();
+        let headers: Object = headers.map(|(name, value)| (name.clone(), json!([value]))).collect();
         let response = json!({ "status": status, "content": content, "headers": headers });
         self.vm(|vm| values::from_json(vm, &response))
-    }
-
-    async fn slack(self: &Rc<Self>, ctx: &Ctx, given: &Given) -> Answer {
-        let token = self.arg(given, "tokenCredentialId")?;
-        let mut body = Object::new();
-        for (theirs, ours) in
-            [("channel", "channel"), ("message", "text"), ("username", "username"), ("iconEmoji", "icon_emoji")]
-        {
-            if let Some(text) = self.arg(given, theirs)? {
-                body.insert(ours.to_owned(), text.into());
-            }
-        }
-        for name in ["attachments", "blocks"] {
-            if let Some(json) = self.json_arg(given, name)? {
-                body.insert(name.to_owned(), json);
-            }
-        }
-        let base = self.arg(given, "baseUrl")?.unwrap_or_else(|| "https://slack.com/api/chat.postMessage".to_owned());
-        let mut call = self.call(ctx, "slackSend", "http");
-        call.slot = None;
-        call.with.insert("url".to_owned(), base.into());
-        call.with.insert("method".to_owned(), "POST".into());
-        call.with.insert("body".to_owned(), body.into());
-        if let Some(id) = token {
-            call.credentials.insert("SLACK_TOKEN".to_owned(), id);
-            let bearer = format!("Bearer {}", haliotis_model::placeholder("SLACK_TOKEN"));
-            call.with.insert("headers".to_owned(), json!({ "Authorization": bearer }));
-        }
-        let output = self.perform(ctx, call).await?;
-        if output.result == BuildResult::Success {
-            return Ok(Value::Null);
-        }
-        let why = output.message.clone().unwrap_or_default();
-        self.shared.say(&format!("Slack notification failed: {why}"));
-        if given.flag("failOnError") {
-            self.judge(ctx, "slackSend", output).map(|_| Value::Null)
-        } else {
-            Ok(Value::Null)
-        }
     }
 }
 

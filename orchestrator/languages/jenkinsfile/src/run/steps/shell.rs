@@ -27,7 +27,7 @@ impl Run {
             None => script,
         };
         call.with.insert("script".to_owned(), script.into());
-        call.with.insert("trace".to_owned(), ctx.container.is_none().into());
+        call.with.insert("trace".to_owned(), (ctx.container.is_none() && given.flag_or("trace", true)).into());
         if stdout {
             call.with.insert("return-stdout".to_owned(), true.into());
             call.with.insert("keep-line-ends".to_owned(), true.into());
