@@ -429,7 +429,7 @@ fn a_jenkinsfile_becomes_a_pipeline_that_runs_and_says_what_it_left_out() {
     let made = house.write("made.yaml", &done.stdout);
     house.run(&["lint", made.to_str().unwrap()]).expect(0);
     let ran = house.run(&["run", made.to_str().unwrap(), "--logs"]).expect(0);
-    says(&ran.stdout, &["made fast", "the end", "one"]);
+    ran.says(&["made fast", "the end", "one"]);
     let json = house.run(&["convert", file.to_str().unwrap(), "--to", "json"]).expect(0);
     let back = house.write("model.json", &json.stdout);
     let back = house.run(&["convert", back.to_str().unwrap(), "--from", "json", "--to", "jenkinsfile"]).expect(0);
