@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("groovy", &["groovy-syntax"]),
     ("groovy-syntax", &[]),
     ("groovy-syntax-fuzz", &["groovy-syntax"]),
+    ("jenkinsfile-fuzz", &["flow", "jenkinsfile"]),
     ("jobdsl", &["groovy", "groovy-syntax"]),
     ("plugin-api", &["model"]),
     ("plugin-builtin", &["plugin-api", "model"]),
