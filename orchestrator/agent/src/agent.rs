@@ -3,6 +3,7 @@
 //! One attempt, in order: find the step kind; wait for a slot, if it takes one; make its context (folders, variables,
 //! credentials, log); check its arguments; `start`; commit the handle; `attach`; turn whatever came into an output.
 //! A wish to stop is heard at each point (running.rs). Nothing that a runner does, a panic included, gets past here.
+//! What the agent cannot write because the disk is full waits for room (room.rs).
 //!
 //! **After a restart** (`recovered`), with the handle in the journal: attach. Without one, the delivery decides: a step
 //! that is idempotent or harmless is started again, which finds the first; an at-most-once step is started only if no
@@ -27,6 +28,7 @@ use crate::credentials::{self, Bound, Credentials};
 use crate::folders::Folders;
 use crate::log::StepLog;
 use crate::mask::Masker;
+use crate::room::{self, Patience, Room};
 use crate::running::{Entered, Running};
 use crate::slots::{Slot, Slots};
 use crate::vars;
@@ -70,6 +72,7 @@ pub struct LocalAgent {
     info: AgentInfo,
     slots: Slots,
     folders: Folders,
+    room: Room,
     base_url: String,
     base_vars: Vars,
     cloud: Arc<CloudSettings>,
@@ -110,6 +113,7 @@ impl LocalAgent {
             info: AgentInfo { name: config.name, labels: config.labels, slots },
             slots: Slots::new(slots),
             folders: Folders::new(&config.data_dir),
+            room: Room::new(&config.data_dir),
             base_url: config.base_url,
             base_vars: vars::base(&config.vars),
             cloud: config.cloud,
@@ -169,7 +173,7 @@ impl LocalAgent {
         } else {
             None
         };
-        match self.prepare(task, schema, *runner, slot.as_ref()).await {
+        match self.prepared(task, schema, *runner, slot.as_ref(), entered).await {
             Ok(prepared) => {
                 let attempt = Attempt {
                     task,
@@ -179,16 +183,52 @@ impl LocalAgent {
                     entered,
                     prepared: &prepared,
                     slot: slot.as_ref(),
+                    room: &self.room,
                 };
                 let output = self.work(attempt).await;
+                self.write_owed(&prepared.log, entered).await;
                 prepared.bound.remove_files();
                 output
             }
+            Err(message) if entered.must_stop() => StepOutput::aborted(message),
             Err(message) => {
                 StepLog::new(self.folders.log(task.key.build, &task.key.slug()), Masker::new([])).line(&message);
                 StepOutput::failure(message)
             }
         }
+    }
+
+    /// Prepares it, as soon as the disk has room for that.
+    async fn prepared(
+        &self,
+        task: &StepTask,
+        schema: &StepSchema,
+        runner: &dyn StepRunner,
+        slot: Option<&Slot>,
+        entered: &Entered,
+    ) -> Result<Prepared, String> {
+        // What runs already is followed whatever the disk says.
+        if !task.recovered && !entered.unless_stopped(self.room.to_begin()).await {
+            return Err("stopped before it began, while the disk was full".to_owned());
+        }
+        let mut patience = Patience::default();
+        loop {
+            match self.prepare(task, schema, runner, slot).await {
+                Err(message) if room::tells_full(&message) => {
+                    tracing::warn!(key = %task.key, message, "the disk is full: the step waits for room");
+                    if !entered.unless_stopped(self.room.more(&mut patience)).await {
+                        return Err(message);
+                    }
+                }
+                prepared => return prepared,
+            }
+        }
+    }
+
+    /// Lines that the full disk did not take are written before the step's end is told.
+    async fn write_owed(&self, log: &StepLog, entered: &Entered) {
+        let mut patience = Patience::default();
+        while log.owes() && entered.unless_stopped(self.room.more(&mut patience)).await {}
     }
 
     /// Folders, variables, credentials, arguments, log.
@@ -277,6 +317,20 @@ impl LocalAgent {
             let _ = self.processes.forget(&prepared.ctx.slug()).await;
             ended = attempt.begin().await;
         }
+        let mut patience = Patience::default();
+        while let Err(StepError::World(why) | StepError::Usage(why)) = &ended
+            && schema.delivery == Delivery::AtLeastOnce
+            && room::tells_full(why)
+            && !entered.must_stop()
+        {
+            prepared.log.line(&format!("the disk is full ({why}); it is started again once there is room"));
+            tracing::warn!(key = %prepared.ctx.key, why, "the disk is full: the step waits for room");
+            if !entered.unless_stopped(self.room.more(&mut patience)).await {
+                break;
+            }
+            let _ = self.processes.forget(&prepared.ctx.slug()).await;
+            ended = attempt.begin().await;
+        }
         ended.unwrap_or_else(|error| told(error, entered.must_stop(), &prepared.log))
     }
 }
@@ -290,6 +344,7 @@ struct Attempt<'a> {
     entered: &'a Entered,
     prepared: &'a Prepared,
     slot: Option<&'a Slot>,
+    room: &'a Room,
 }
 
 impl Attempt<'_> {
@@ -302,11 +357,28 @@ impl Attempt<'_> {
             if self.task.recovered && begun.exists() {
                 return self.look_again().await;
             }
-            haliotis_failpoints::failpoint!("agent.begun.before");
-            std::fs::write(&begun, "")?;
-            haliotis_failpoints::failpoint!("agent.begun.after");
+            self.note_begun(&begun).await?;
         }
         self.begin().await
+    }
+
+    /// Nothing has been started yet, so a full disk is waited for.
+    async fn note_begun(&self, mark: &std::path::Path) -> std::io::Result<()> {
+        haliotis_failpoints::failpoint!("agent.begun.before");
+        let mut patience = Patience::default();
+        loop {
+            match std::fs::write(mark, "") {
+                Err(error) if room::is_full(&error) => {
+                    if !self.entered.unless_stopped(self.room.more(&mut patience)).await {
+                        return Err(error);
+                    }
+                }
+                written => {
+                    haliotis_failpoints::failpoint!("agent.begun.after");
+                    return written;
+                }
+            }
+        }
     }
 
     async fn begin(&self) -> Result<StepOutput, StepError> {

@@ -355,3 +355,42 @@ async fn processes_see_the_build_and_die_with_a_stop_and_go_with_the_build() {
     }
     panic!("the record or the trash stays");
 }
+
+const POINTS_FOLDER: &str = "HALIOTIS_POINTS_FOLDER";
+const RECOVERED: &str = "HALIOTIS_POINTS_RECOVERED";
+
+/// One life that runs an at-most-once step whose end nobody can tell. Does nothing when run as a test among others.
+#[tokio::test]
+async fn at_most_once_worker() {
+    let Ok(dir) = std::env::var(POINTS_FOLDER) else { return };
+    let dir = Path::new(&dir);
+    let mut once = task("once", "once", "unknown");
+    once.recovered = std::env::var_os(RECOVERED).is_some();
+    let output = run(&agent(dir), &once).await;
+    std::fs::write(dir.join("output"), serde_json::to_vec(&output).unwrap()).unwrap();
+}
+
+#[tokio::test]
+async fn death_at_each_point_of_the_agent_never_starts_an_at_most_once_step_twice() {
+    let points = haliotis_failpoints::POINTS.iter().filter(|point| point.starts_with("agent."));
+    let mut tried = 0;
+    for point in points {
+        tried += 1;
+        let dir = tempfile::tempdir().unwrap();
+        let live = |vars: &[(&str, &str)]| {
+            let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", "agent::tests::at_most_once_worker"]).env(POINTS_FOLDER, dir.path());
+            command.envs(vars.iter().copied()).output().unwrap().status.success()
+        };
+        assert!(!live(&[("HALIOTIS_FAILPOINT", &format!("{point}=1"))]), "it did not die at {point}");
+        assert!(!dir.path().join("output").exists());
+        assert!(live(&[(RECOVERED, "1")]), "after the death at {point}");
+        let output = std::fs::read(dir.path().join("output")).unwrap();
+        let output: StepOutput = serde_json::from_slice(&output).unwrap();
+        assert!(output.interrupted.is_some(), "{output:?}");
+        // Before the mark nothing was begun, so the next life begins it; after it nobody can tell.
+        let begun = usize::from(point.ends_with(".before"));
+        assert_eq!(starts(dir.path(), &task("once", "once", "unknown")), begun, "after the death at {point}");
+    }
+    assert_eq!(tried, 2);
+}

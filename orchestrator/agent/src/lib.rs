@@ -11,6 +11,7 @@ mod credentials;
 mod folders;
 mod log;
 mod mask;
+mod room;
 mod running;
 mod slots;
 mod supervise;

@@ -8,26 +8,83 @@ use std::sync::{Mutex, PoisonError};
 use haliotis_plugin_api::Log;
 
 use crate::mask::Masker;
+use crate::room;
 
 /// The log of one attempt. The file is made by the first byte, so a step that says nothing costs nothing. It is opened
 /// for each line, since the supervisor may put the log of a process in its place at any time, with the lines that are
 /// there in it.
 ///
-/// A log that cannot be written fails no step: that is told once to the server's own log.
+/// A log that cannot be written fails no step: that is told once to the server's own log. What a full disk does not take
+/// is kept and written with the next line, or when the agent asks ([`StepLog::owes`]); beyond [`OWED_MOST`] bytes it is
+/// counted, and the gap is said in the log.
 pub(crate) struct StepLog {
     path: PathBuf,
     state: Mutex<State>,
 }
 
+/// Bytes of one log kept in memory while the disk is full; what steps of this process say is lines, not output.
+const OWED_MOST: usize = 1 << 20;
+
 struct State {
     masker: Masker,
     told: bool,
+    /// What the disk has not taken yet.
+    owed: Vec<u8>,
+    /// Bytes that came after that and were not kept.
+    missing: u64,
+}
+
+impl State {
+    fn new(masker: Masker) -> State {
+        State { masker, told: false, owed: Vec::new(), missing: 0 }
+    }
+
+    fn owe(&mut self, bytes: &[u8]) {
+        if self.missing > 0 || self.owed.len() + bytes.len() > OWED_MOST {
+            self.missing += bytes.len() as u64;
+        } else {
+            self.owed.extend_from_slice(bytes);
+        }
+    }
+
+    /// Writes what is owed, then these; what the disk does not take stays owed.
+    fn write(&mut self, file: &mut File, bytes: &[u8]) -> std::io::Result<()> {
+        while !self.owed.is_empty() {
+            let (length, written) = some(file, &self.owed);
+            self.owed.drain(..length);
+            if let Err(error) = written {
+                self.owe(bytes);
+                return Err(error);
+            }
+            if self.missing > 0 {
+                self.owed = format!("[{} bytes are missing here: the disk was full]\n", self.missing).into_bytes();
+                self.missing = 0;
+            }
+        }
+        let (length, written) = some(file, bytes);
+        self.owe(&bytes[length..]);
+        written
+    }
+}
+
+/// Writes until all is written or the file refuses; how many it took.
+fn some(file: &mut File, bytes: &[u8]) -> (usize, std::io::Result<()>) {
+    let mut length = 0;
+    while length < bytes.len() {
+        match file.write(&bytes[length..]) {
+            Ok(0) => return (length, Err(ErrorKind::WriteZero.into())),
+            Ok(more) => length += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return (length, Err(error)),
+        }
+    }
+    (length, Ok(()))
 }
 
 impl StepLog {
     /// A log at this path; the folders above are made when needed.
     pub(crate) fn new(path: PathBuf, masker: Masker) -> StepLog {
-        StepLog { path, state: Mutex::new(State { masker, told: false }) }
+        StepLog { path, state: Mutex::new(State::new(masker)) }
     }
 
     /// The text with secrets replaced, for messages that go elsewhere.
@@ -40,15 +97,33 @@ impl StepLog {
     }
 
     fn append(&self, state: &mut State, bytes: &[u8]) {
-        if bytes.is_empty() {
+        if bytes.is_empty() && state.owed.is_empty() {
             return;
         }
-        let written = open(&self.path).and_then(|mut file| file.write_all(bytes));
-        if let Err(error) = written
-            && !std::mem::replace(&mut state.told, true)
-        {
-            tracing::error!(path = %self.path.display(), %error, "a step's log cannot be written; lines are lost");
+        let opened = open(&self.path);
+        let written = match opened {
+            Ok(mut file) => state.write(&mut file, bytes),
+            Err(error) => {
+                state.owe(bytes);
+                Err(error)
+            }
+        };
+        let Err(error) = written else { return };
+        if !room::is_full(&error) {
+            (state.owed, state.missing) = (Vec::new(), 0);
         }
+        if !std::mem::replace(&mut state.told, true) {
+            let path = self.path.display();
+            tracing::error!(%path, %error, "a step's log cannot be written; if the disk is full it is tried again");
+        }
+    }
+
+    /// Tries once more to write what the full disk did not take; whether there is something left.
+    pub(crate) fn owes(&self) -> bool {
+        self.with(|state| {
+            self.append(state, &[]);
+            !state.owed.is_empty()
+        })
     }
 }
 
@@ -97,7 +172,7 @@ impl Drop for StepLog {
     fn drop(&mut self) {
         let mut state = std::mem::replace(
             &mut *self.state.lock().unwrap_or_else(PoisonError::into_inner),
-            State { masker: Masker::new([]), told: true },
+            State { told: true, ..State::new(Masker::new([])) },
         );
         let mut out = Vec::new();
         state.masker.finish(&mut out);
@@ -124,5 +199,24 @@ mod tests {
         assert_eq!(log.masked("x hunter2"), "x ****");
         drop(log);
         assert_eq!(std::fs::read_to_string(path).unwrap(), "key ****\nhalf **** whole huntnext\ntail hun");
+    }
+
+    #[test]
+    fn a_full_disk_loses_no_line_and_a_gap_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.log");
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let log = StepLog::new(path.clone(), Masker::new(["hunter2"]));
+        log.line("one hunter2");
+        assert!(log.owes());
+        log.write(&vec![b'x'; OWED_MOST]);
+        log.line("after the gap");
+        std::fs::remove_file(&path).unwrap();
+        assert!(!log.owes());
+        log.line("room again");
+        drop(log);
+        let missing = OWED_MOST + "after the gap\n".len();
+        let expected = format!("one ****\n[{missing} bytes are missing here: the disk was full]\nroom again\n");
+        assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
     }
 }

@@ -60,10 +60,19 @@ pub(crate) struct Entered {
 }
 
 impl Entered {
-    /// Returns once somebody asks to stop; used while waiting for a slot.
+    /// Returns once somebody asks to stop; used while waiting for a slot or for room.
     pub(crate) async fn stopped(&self) {
         while !self.must_stop() {
             self.notice.notified().await;
+        }
+    }
+
+    /// Waits for something; `false`: somebody asked to stop meanwhile.
+    pub(crate) async fn unless_stopped(&self, work: impl Future<Output = ()>) -> bool {
+        tokio::select! {
+            biased;
+            () = self.stopped() => false,
+            () = work => true,
         }
     }
 

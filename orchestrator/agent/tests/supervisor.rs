@@ -519,3 +519,64 @@ async fn whoever_waits_for_another_goes_on_without_clients_and_over_the_death_of
     assert!(matches!(host.supervisor.wait("c").await, Err(ProcessError::Lost(_))));
     assert_eq!(host.log().matches("d begins").count(), 1);
 }
+
+/// How often a record is written for two steps, one after the other, and their forgetting.
+const RECORDS: usize = 8;
+
+/// Whether the supervisor died at this point. Whatever happened, no step ran twice, and an end that is told is true.
+async fn dies_at(point: &'static str, time: usize) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let mark = dir.path().join("died");
+    let exe = [
+        "env",
+        &format!("HALIOTIS_FAILPOINT={point}={time}"),
+        &format!("HALIOTIS_FAILPOINT_MARK={}", mark.display()),
+        &program(),
+    ]
+    .map(str::to_owned);
+    let supervisor = Supervisor::connect(&dir.path().join("agent"), &exe);
+    let times = |key: &str| {
+        let ledger = std::fs::read_to_string(dir.path().join("ledger")).unwrap_or_default();
+        ledger.lines().filter(|line| *line == key).count()
+    };
+    for key in ["1-a", "1-b"] {
+        let spec = ProcessSpec {
+            argv: ["sh", "-c", &format!("echo {key} >> ledger; echo said")].map(str::to_owned).to_vec(),
+            vars: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into(),
+            cwd: dir.path().to_owned(),
+            log: dir.path().join("logs").join(key),
+            stdout: None,
+            mask: Vec::new(),
+        };
+        supervisor.begin(key, spec).await.unwrap();
+        let end = tokio::time::timeout(Duration::from_secs(30), supervisor.wait(key)).await.unwrap();
+        match end {
+            Ok(exit) => assert_eq!((exit.code, times(key)), (0, 1), "{point}={time}: {key}"),
+            // Its supervisor died between the record and the end: nobody can tell the code.
+            Err(ProcessError::Lost(_)) => assert!(times(key) <= 1, "{point}={time}: {key} ran twice"),
+            Err(error) => panic!("{point}={time}: {key}: {error}"),
+        }
+        let again = supervisor.wait(key).await;
+        assert!(matches!(again, Ok(Exit { code: 0, .. }) | Err(ProcessError::Lost(_))), "{point}={time}: {again:?}");
+    }
+    supervisor.forget_all("1-").await.unwrap();
+    assert!(matches!(supervisor.wait("1-a").await, Err(ProcessError::Unknown(_))), "{point}={time}");
+    mark.exists()
+}
+
+#[tokio::test]
+async fn death_at_every_record_runs_nothing_twice() {
+    let points = haliotis_failpoints::POINTS.iter().filter(|point| point.starts_with("supervisor."));
+    let mut deaths = tokio::task::JoinSet::new();
+    for point in points {
+        for time in 1..=RECORDS {
+            deaths.spawn(async move { (*point, time, dies_at(point, time).await) });
+        }
+    }
+    let died = deaths.join_all().await;
+    for point in ["supervisor.record.before", "supervisor.record.after"] {
+        let reached = died.iter().filter(|(at, _, died)| *at == point && *died).count();
+        // Two steps are three records each, and one more forgets them.
+        assert_eq!(reached, 7, "{point}: {died:?}");
+    }
+}

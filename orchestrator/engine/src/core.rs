@@ -515,7 +515,10 @@ impl Core {
             }
         }
         if !turn.events.is_empty() {
-            (self.watch.driving)(Some(id));
+            // What is put aside is not asked any more: its end is ours alone.
+            if !self.watch.quarantined.contains_key(&id) {
+                (self.watch.driving)(Some(id));
+            }
             turn.commands = drive.resume(now, &turn.events);
             (self.watch.driving)(None);
         }

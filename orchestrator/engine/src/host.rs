@@ -166,7 +166,8 @@ impl Engine {
         Ok(engine)
     }
 
-    /// Makes a build. When this returns, it is on disk and will run.
+    /// Makes a build. When this returns, it is on disk and will run. It does so, too, when the caller goes away before
+    /// (a client that hangs up while the disk is slow): whatever reached the disk is driven.
     ///
     /// # Errors
     /// See [`CreateError`].
@@ -174,11 +175,17 @@ impl Engine {
         if self.0.draining.load(Ordering::Relaxed) {
             return Err(CreateError::Draining);
         }
-        let mut pinned = build;
-        let created = self.0.journal.create(pinned.clone()).await?;
+        let engine = self.clone();
+        tokio::spawn(async move { engine.make(build).await })
+            .await
+            .map_err(|error| JournalError::Store(format!("making the build broke off: {error}")))?
+    }
+
+    async fn make(&self, mut build: NewBuild) -> Result<Created, CreateError> {
+        let created = self.0.journal.create(build.clone()).await?;
         if !created.existing {
-            pinned.number = created.number;
-            let _ = self.0.messages.send(Message::Input(Box::new(Input::Added(created.id, Box::new(pinned)))));
+            build.number = created.number;
+            let _ = self.0.messages.send(Message::Input(Box::new(Input::Added(created.id, Box::new(build)))));
             let _ = self.0.changes.send(Changed { build: created.id, ended: false });
         }
         Ok(created)

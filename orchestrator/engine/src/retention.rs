@@ -55,7 +55,7 @@ pub fn surplus(rule: &Retention, builds: &[BuildSummary], needed: &BTreeSet<Buil
         if stays {
             continue;
         }
-        let over = |kept: Kept| over(kept, place, build, now);
+        let over = |kept: Kept| over(kept, place, age(rule, build, now));
         let mut goes = |what, why| found.push(Surplus { build: build.id, number: build.number, what, why });
         if let Some(why) = over(whole) {
             goes(Goes::Build, why);
@@ -72,14 +72,18 @@ pub fn surplus(rule: &Retention, builds: &[BuildSummary], needed: &BTreeSet<Buil
     found
 }
 
-/// Which limit a build is over.
-fn over(kept: Kept, place: usize, build: &BuildSummary, now: Millis) -> Option<String> {
+/// Milliseconds since its end, or since it was made.
+fn age(rule: &Retention, build: &BuildSummary, now: Millis) -> u64 {
+    now.since(if rule.days_from_creation { build.created_at } else { build.ended_at.unwrap_or(now) })
+}
+
+/// Which limit a build is over that has so many newer ones.
+fn over(kept: Kept, place: usize, age: u64) -> Option<String> {
     if let Some(most) = kept.builds.filter(|most| place >= *most as usize) {
         return Some(format!("not among the newest {most}"));
     }
     let days = kept.days?;
-    let age = now.since(build.ended_at.unwrap_or(now));
-    (age >= u64::from(days).saturating_mul(DAY_MS)).then(|| format!("ended {} days ago, kept for {days}", age / DAY_MS))
+    (age >= u64::from(days).saturating_mul(DAY_MS)).then(|| format!("{} days old, kept for {days}", age / DAY_MS))
 }
 
 #[cfg(test)]
@@ -138,6 +142,23 @@ mod tests {
         };
         assert_eq!(gone(&rule, &all, &[]), [(1, Goes::Build), (2, Goes::Artifacts), (2, Goes::Logs)]);
         let why = &surplus(&rule, &builds(&all), &BTreeSet::new(), NOW)[2].why;
-        assert_eq!(why, "ended 2 days ago, kept for 2");
+        assert_eq!(why, "2 days old, kept for 2");
+    }
+
+    #[test]
+    fn as_jenkins_has_it() {
+        let rotator = |days: &str, builds: &str| Retention::log_rotator(days, builds, "", "");
+        let all = [(5, BAD, 0), (4, Some(BuildResult::Unstable), 0), (3, BAD, 0), (2, GOOD, 0), (1, BAD, 0)];
+        let none = [(5, Goes::Build), (3, Goes::Build), (1, Goes::Build)].map(|(id, what)| (id as i64, what));
+        let mut sorted = gone(&rotator("", "0"), &all, &[]);
+        sorted.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+        assert_eq!(sorted, none, "0 is a limit; the last good one and the last stable one stay");
+        // Made long ago and ended today: old there, new by a rule of ours.
+        let mut late = builds(&[(2, GOOD, 0), (1, BAD, 0)]);
+        late.iter_mut().for_each(|build| build.created_at = Millis(NOW.0 - 40 * DAY_MS as i64));
+        let month =
+            |from_creation| Retention { days: Some(30), days_from_creation: from_creation, ..Retention::default() };
+        assert_eq!(surplus(&month(true), &late, &BTreeSet::new(), NOW).len(), 1);
+        assert_eq!(surplus(&month(false), &late, &BTreeSet::new(), NOW).len(), 0);
     }
 }

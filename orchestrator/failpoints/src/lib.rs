@@ -34,6 +34,9 @@ pub const POINTS: &[&str] = &[
     "supervisor.record.before",
 ];
 
+/// The variables of the table above; a process that starts another with an empty environment may hand them on.
+pub const VARIABLES: &[&str] = &["HALIOTIS_FAILPOINT", "HALIOTIS_FAILPOINT_MARK", "HALIOTIS_FAILPOINTS_TRACE"];
+
 /// A point; nothing at all in a release.
 #[macro_export]
 macro_rules! failpoint {

@@ -3,7 +3,7 @@
 //! The binary implements these over store, scm and the AWS plugin. Each method is one question; none keeps the caller
 //! waiting for a build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::Pin;
 
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use haliotis_engine::Created;
 use haliotis_engine::trigger::BuildRequest;
 use haliotis_flow::Diagnostic;
-use haliotis_model::{BuildId, Millis, Object, Pipeline, StepId, StepKey};
+use haliotis_model::{BuildId, BuildSummary, Millis, Object, Pipeline, StepId, StepKey};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -185,6 +185,14 @@ pub trait Models: Send + Sync {
     async fn set_approval(&self, arn: &str, status: &str, by: &str, reason: &str) -> Result<ModelPackage, EdgeError>;
     /// All endpoints, by name.
     async fn endpoints(&self) -> Result<Vec<EndpointInfo>, EdgeError>;
+    /// Of these builds of a pipeline those that production depends on; they are never discarded. An edge without models
+    /// serves none.
+    ///
+    /// # Errors
+    /// Nobody can say; then none may go.
+    async fn needed(&self, _pipeline: &Pipeline, _builds: &[BuildSummary]) -> Result<BTreeSet<BuildId>, EdgeError> {
+        Ok(BTreeSet::new())
+    }
     /// Sends one request to an endpoint and waits for its answer.
     async fn invoke(&self, endpoint: &str, _content_type: &str, _body: Vec<u8>) -> Result<Invocation, EdgeError> {
         Err(EdgeError::Unavailable(format!("this server has no way to ask the endpoint {endpoint}")))

@@ -20,7 +20,7 @@ mod sqlite;
 mod vault;
 
 pub use data_dir::{DataDir, DataDirLock, LockError};
-pub use log::{LogBytes, LogEntry, LogHit, LogSearch, LogStore};
+pub use log::{LogBytes, LogEntry, LogHit, LogSearch, LogStore, Verified};
 pub use memory::MemoryStore;
 pub use place::{Store, StoreError, newest_version, open_store, open_store_for, server_name};
 pub use postgres::{PostgresError, PostgresStore, TAKE_OVER_EVERY};

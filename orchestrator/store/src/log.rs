@@ -1,12 +1,14 @@
 //! What steps print, by byte offset.
 //!
-//! One file per attempt of a step: `<logs>/<build id>/<StepKey::slug()>.log`. An agent appends to it; this only reads, and
+//! One file per attempt of a step: `<logs>/<build id>/<StepKey::slug()>.log`, and beside them the hashes of what an ended
+//! build printed (seal.rs). An agent appends to it; this only reads, and
 //! removes a build's. A log grows while it is read: each answer says how many bytes there were at that moment, and who
 //! asks again from where it stopped misses nothing and sees nothing twice. Bytes are what the process printed, so a block
 //! may end inside a character.
 //!
 //! Reads are one seek and large reads into one buffer on a blocking thread; nothing is copied after that.
 
+mod seal;
 mod search;
 
 use std::fs::{self, File};
@@ -15,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use haliotis_model::{BuildId, StepKey};
 
+pub use seal::Verified;
 pub use search::{LogHit, LogSearch};
 
 /// Bytes of one answer at most; who wants more asks again or streams the file. Bounds the memory of a request.
@@ -123,6 +126,36 @@ impl LogStore {
         blocking(move || match open(&path)? {
             Some((file, total)) => search::search(file, total, &text, from, limit),
             None => Ok(LogSearch::default()),
+        })
+        .await
+    }
+
+    /// Keeps hashes of all logs of a build that has ended, chunk by chunk; how many logs.
+    pub async fn seal(&self, build: BuildId) -> io::Result<usize> {
+        let dir = self.build_dir(build);
+        blocking(move || seal::seal(&dir)).await
+    }
+
+    /// Compares logs with their hashes, newest builds first, until so many bytes were read.
+    pub async fn verify(&self, most: u64) -> io::Result<Verified> {
+        let dir = self.dir.clone();
+        blocking(move || {
+            let mut found = Verified::default();
+            let entries = match fs::read_dir(&dir) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+                other => other?,
+            };
+            let mut builds: Vec<i64> =
+                entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+            builds.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
+            for build in builds {
+                if found.bytes >= most {
+                    found.more = true;
+                    break;
+                }
+                seal::verify(&dir.join(build.to_string()), &mut found)?;
+            }
+            Ok(found)
         })
         .await
     }

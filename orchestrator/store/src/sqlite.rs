@@ -78,7 +78,8 @@ impl SqliteStore {
         let vault = crate::vault::Vault::new(path.parent().unwrap_or(Path::new(".")));
         let path = Arc::new(path.to_owned());
         let room = room::Room::new(&path);
-        let committer = Committer { path: Arc::clone(&path), busy, connection: Some(opened.writer), room };
+        let committer =
+            Committer { path: Arc::clone(&path), busy, connection: Some(opened.writer), room, locked: false };
         let writer = Writer::new(committer, commits)
             .map_err(|error| OpenError::Failed(format!("the store's thread cannot be started: {error}")))?;
         let loader = load::Loader::new(&path, busy);

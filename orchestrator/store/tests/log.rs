@@ -119,3 +119,36 @@ async fn a_search_finds_what_crosses_a_block_border_and_survives_endless_lines()
     let lines: Vec<u64> = every_byte.hits.iter().map(|hit| hit.line).collect();
     assert_eq!(lines, [0, BLOCK as u64 + 101, 2 * BLOCK as u64 - 9]);
 }
+
+#[tokio::test]
+async fn a_byte_that_changed_in_the_log_of_an_ended_build_is_found_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let logs = LogStore::new(folder.path());
+    let key = |build: i64, step: &str| StepKey { build: BuildId(build), step: StepId::new(step), attempt: 1 };
+    assert_eq!(logs.seal(BuildId(1)).await.unwrap(), 0, "a build that printed nothing");
+    assert!(!folder.path().join("1").exists());
+    for (key, bytes) in [(key(1, "/a"), 3 << 20), (key(1, "/b"), 5), (key(2, "/a"), 7)] {
+        logs.prepare(key.build).await.unwrap();
+        std::fs::write(logs.path(&key), vec![b'x'; bytes]).unwrap();
+    }
+    assert_eq!(logs.seal(BuildId(1)).await.unwrap(), 2);
+    assert_eq!(logs.seal(BuildId(2)).await.unwrap(), 1);
+    let found = logs.verify(u64::MAX).await.unwrap();
+    assert_eq!((found.logs, found.bytes, found.findings.len(), found.more), (3, (3 << 20) + 12, 0, false));
+    assert!(logs.verify(1).await.unwrap().more, "the newest build is enough for the limit");
+    assert_eq!(logs.list(BuildId(1)).await.unwrap().len(), 2, "the hashes are no log");
+
+    let path = logs.path(&key(1, "/a"));
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[(1 << 20) + 17] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    std::fs::write(logs.path(&key(1, "/b")), "xxx").unwrap();
+    std::fs::remove_file(logs.path(&key(2, "/a"))).unwrap();
+    let findings = logs.verify(u64::MAX).await.unwrap().findings;
+    let said = findings.join(" | ");
+    assert_eq!(findings.len(), 3, "{said}");
+    assert!(said.contains("bytes 1048576 to 2097152 are not what the step printed"), "{said}");
+    assert!(said.contains("has 3 bytes, the step had printed 5") && said.contains("it had 7 bytes"), "{said}");
+    logs.remove(BuildId(2)).await.unwrap();
+    assert_eq!(logs.verify(u64::MAX).await.unwrap().findings.len(), 2, "what was removed on purpose is not missed");
+}

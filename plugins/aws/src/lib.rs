@@ -26,7 +26,7 @@ mod uploads;
 
 pub use clients::{Clients, clients};
 use haliotis_plugin_api::StepRunner;
-pub use names::job as job_name;
+pub use names::{job as job_name, tag_value};
 pub use roles::{Role, Taken, assume_role};
 
 /// All AWS steps, by name.

@@ -54,7 +54,7 @@ fn dashed(text: &str, max: usize) -> String {
 }
 
 /// A tag or metadata value: characters that AWS refuses become `-`; at most 256.
-pub(crate) fn tag_value(text: &str) -> String {
+pub fn tag_value(text: &str) -> String {
     let fits = |c: char| c.is_alphanumeric() || " _.:/=+-@".contains(c);
     text.chars().map(|c| if fits(c) { c } else { '-' }).take(256).collect()
 }

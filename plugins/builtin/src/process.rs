@@ -40,9 +40,12 @@ pub(crate) async fn wait(ctx: &StepContext) -> Result<Result<Exit, StepOutput>, 
 
 /// Asks it to stop; one that never started or has ended needs no asking.
 pub(crate) async fn kill(ctx: &StepContext) -> Result<(), StepError> {
-    // The wish is a file there, and a step that needed no scratch folder before has none.
-    std::fs::create_dir_all(&ctx.scratch)?;
-    stopping::ask(ctx)?;
+    // The wish is a file there, and a step that needed no scratch folder before has none. On a full disk the process is
+    // stopped all the same; then its end reads as that of any process that a signal ended.
+    let noted = std::fs::create_dir_all(&ctx.scratch).map_err(StepError::from).and_then(|()| stopping::ask(ctx));
+    if let Err(error) = noted {
+        ctx.log.line(&format!("that it was asked to stop cannot be noted: {error}"));
+    }
     match ctx.processes.kill(&ctx.slug(), ctx.grace_ms).await {
         Ok(()) | Err(ProcessError::Unknown(_) | ProcessError::Lost(_)) => Ok(()),
         Err(error) => Err(told(error)),

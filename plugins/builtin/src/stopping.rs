@@ -20,11 +20,12 @@ static WAITING: Mutex<BTreeMap<PathBuf, Arc<Notify>>> = Mutex::new(BTreeMap::new
 
 /// Asks the attempt to stop; asking twice is asking once.
 pub(crate) fn ask(ctx: &StepContext) -> Result<(), StepError> {
-    std::fs::write(ctx.scratch.join(MARK), "")?;
+    let noted = std::fs::write(ctx.scratch.join(MARK), "");
+    // Whoever waits in this life is told even if the disk is too full for the mark.
     if let Some(notice) = waiting().get(&ctx.scratch) {
         notice.notify_waiters();
     }
-    Ok(())
+    Ok(noted?)
 }
 
 /// Somebody asked.

@@ -75,4 +75,39 @@ mod tests {
         let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["kept"]);
     }
+
+    const FOLDER: &str = "HALIOTIS_POINTS_FOLDER";
+
+    /// Writes twice. Does nothing when run as a test among others.
+    #[test]
+    fn worker() {
+        let Ok(folder) = std::env::var(FOLDER) else { return };
+        let path = Path::new(&folder).join("state.json");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+    }
+
+    #[test]
+    fn death_at_each_point_leaves_the_old_content_or_the_new_and_no_part() {
+        let points = haliotis_failpoints::POINTS.iter().filter(|point| point.starts_with("cloud."));
+        let mut tried = 0;
+        for point in points {
+            tried += 1;
+            let folder = tempfile::tempdir().unwrap();
+            let live = |vars: &[(&str, &str)]| {
+                let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+                command.args(["--exact", "durable::tests::worker"]).env(FOLDER, folder.path());
+                command.envs(vars.iter().copied()).output().unwrap().status.success()
+            };
+            let path = folder.path().join("state.json");
+            assert!(!live(&[("HALIOTIS_FAILPOINT", &format!("{point}=2"))]), "it did not die at {point}");
+            let expected: &[u8] = if point.ends_with(".before") { b"one" } else { b"two" };
+            assert_eq!(std::fs::read(&path).unwrap(), expected, "{point}");
+            sweep(folder.path()).unwrap();
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "{point}");
+            assert!(live(&[]), "{point}");
+            assert_eq!(std::fs::read(&path).unwrap(), b"two", "{point}");
+        }
+        assert_eq!(tried, 2);
+    }
 }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::Trial;
 use crate::house::{House, Server, percentile};
 use crate::work::{Kind, Load, Started};
+use crate::{Rounds, Trial};
 
 /// The contract: ready again within this.
 const READY: Duration = Duration::from_secs(10);
@@ -12,10 +12,13 @@ const READY: Duration = Duration::from_secs(10);
 const BUILDS_A_LIFE: u64 = 4;
 
 pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
-    let kills = trial.times(25, 500);
+    let kills = trial.rounds(25, 500, 2);
     one_database(trial, None, kills).await?;
     match trial.options.postgres.clone() {
-        Some(url) => one_database(trial, Some(url), trial.times(5, 500)).await,
+        Some(url) => {
+            let kills = trial.rounds(5, 500, 2);
+            one_database(trial, Some(url), kills).await
+        }
         None => {
             trial.outcome.skip("kills on PostgreSQL: no --postgres was given");
             Ok(())
@@ -23,7 +26,7 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     }
 }
 
-async fn one_database(trial: &mut Trial, database: Option<String>, kills: usize) -> Result<(), String> {
+async fn one_database(trial: &mut Trial, database: Option<String>, mut kills: Rounds) -> Result<(), String> {
     let mut house = House::new(&trial.options.binary, "f1")?;
     let name = if database.is_some() { "PostgreSQL" } else { "SQLite" };
     if let Some(url) = database {
@@ -35,7 +38,7 @@ async fn one_database(trial: &mut Trial, database: Option<String>, kills: usize)
     let (mut builds, mut ready, mut next) = (Vec::new(), Vec::new(), 0);
     // A start whose answer was cut off is tried again under its key: there must be one build for it.
     let mut unanswered: Vec<(Kind, String)> = Vec::new();
-    for kill in 0..kills {
+    while let Some(kill) = kills.another() {
         let until = tokio::time::Instant::now() + Duration::from_millis(trial.random.between(100, 900));
         for (kind, key) in std::mem::take(&mut unanswered) {
             start(&server, kind, key, &mut builds, &mut unanswered).await;
@@ -63,7 +66,7 @@ async fn one_database(trial: &mut Trial, database: Option<String>, kills: usize)
     for (kind, key) in std::mem::take(&mut unanswered) {
         start(&server, kind, key, &mut builds, &mut unanswered).await;
     }
-    trial.outcome.measure(&format!("kills, {name}"), kills);
+    kills.note(&format!("kills, {name}"), &mut trial.outcome);
     trial.outcome.measure("ready p50", format!("{:?}", percentile(&mut ready, 50)));
     trial.outcome.measure("ready max", format!("{:?}", percentile(&mut ready, 100)));
     load.settle(&server, &builds, &mut trial.outcome).await?;

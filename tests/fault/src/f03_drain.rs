@@ -15,7 +15,8 @@ const FORCED: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     let mut slowest = [Duration::ZERO; 2];
-    for round in 0..trial.times(4, 100) {
+    let mut rounds = trial.rounds(4, 100, 1);
+    while let Some(round) = rounds.another() {
         let second = round % 2 == 1;
         let house = House::new(&trial.options.binary, "f3")?;
         let load = Load::new(&house).await?;
@@ -47,7 +48,7 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     }
     // Each round measured the same things; the table wants the whole.
     trial.outcome.measures.clear();
-    trial.outcome.measure("rounds", trial.times(4, 100));
+    rounds.note("rounds", &mut trial.outcome);
     trial.outcome.measure("slowest end", format!("{:?}", slowest[0]));
     trial.outcome.measure("slowest forced end", format!("{:?}", slowest[1]));
     Ok(())

@@ -33,8 +33,8 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     restore_file(&file, &sound)?;
     let truth = told(&house).await?;
     let (mut refused, mut harmless) = (0, 0);
-    let tries = trial.times(12, 200);
-    for number in 0..tries {
+    let mut tries = trial.rounds(12, 200, 1);
+    while let Some(number) = tries.another() {
         restore_file(&file, &sound)?;
         let what = damage(trial, number, &file, sound.len() as u64)?;
         match told(&house).await {
@@ -43,7 +43,7 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
             Ok(now) => trial.outcome.find(format!("{what}: served otherwise than it was, and nobody noticed: {now:?}")),
         }
     }
-    trial.outcome.measure("damages", tries);
+    tries.note("damages", &mut trial.outcome);
     trial.outcome.measure("refused by name", refused);
     trial.outcome.measure("without effect on any answer", harmless);
 

@@ -19,9 +19,12 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     on_a_file(trial).await?;
     match trial.options.postgres.clone() {
         Some(url) => {
-            for _ in 0..trial.times(1, 200) {
-                paused(trial, &url).await?;
+            let (mut pauses, mut slowest) = (trial.rounds(1, 200, 1), Duration::ZERO);
+            while pauses.another().is_some() {
+                slowest = slowest.max(paused(trial, &url).await?);
             }
+            pauses.note("pauses", &mut trial.outcome);
+            trial.outcome.measure("taken over after at most", format!("{slowest:?}"));
             Ok(())
         }
         None => {
@@ -46,8 +49,8 @@ async fn on_a_file(trial: &mut Trial) -> Result<(), String> {
     server.stop().await.map(drop)
 }
 
-/// One of two is paused while its step runs; the other goes on; the first wakes.
-async fn paused(trial: &mut Trial, url: &str) -> Result<(), String> {
+/// One of two is paused while its step runs; the other goes on; the first wakes. How long the other took.
+async fn paused(trial: &mut Trial, url: &str) -> Result<Duration, String> {
     let [mut one, mut two] = [House::new(&trial.options.binary, "f7a")?, House::new(&trial.options.binary, "f7b")?];
     one.var("HALIOTIS_DATABASE", url);
     two.var("HALIOTIS_DATABASE", url);
@@ -67,7 +70,7 @@ async fn paused(trial: &mut Trial, url: &str) -> Result<(), String> {
     first.signal(Signal::STOP)?;
     let begin = Instant::now();
     let taken = second.wait(build, FAIL_OVER, |view| node(view, "/a") == "interrupted").await;
-    trial.outcome.measure("taken over after", format!("{:?}", begin.elapsed()));
+    let took = begin.elapsed();
     first.signal(Signal::CONT)?;
     taken?;
     let text = second.get(&format!("/api/v1/builds/{build}/journal")).await?.to_string();
@@ -80,7 +83,8 @@ async fn paused(trial: &mut Trial, url: &str) -> Result<(), String> {
     let twice: Vec<_> = ledger(&file).into_iter().filter(|(_, times)| *times > 1).collect();
     trial.outcome.expect(twice.is_empty(), || format!("steps ran on both servers: {twice:?}"));
     first.stop().await?;
-    second.stop().await.map(drop)
+    second.stop().await?;
+    Ok(took)
 }
 
 fn node<'a>(view: &'a serde_json::Value, id: &str) -> &'a str {

@@ -242,6 +242,11 @@ impl Server {
         made["id"].as_i64().ok_or_else(|| format!("no id: {made}"))
     }
 
+    /// Asks for a build and hangs up after so long; whether there was no answer by then.
+    pub(crate) async fn give_up_on(&self, pipeline: &str, key: &str, after: Duration) -> bool {
+        tokio::time::timeout(after, self.build(pipeline, key)).await.is_err()
+    }
+
     /// A build as it stands.
     pub(crate) async fn view(&self, build: i64) -> Result<Value, String> {
         self.get(&format!("/api/v1/builds/{build}")).await

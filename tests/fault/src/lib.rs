@@ -26,7 +26,7 @@ mod work;
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use random::Random;
 pub use report::{Outcome, Report, Verdict};
@@ -51,6 +51,8 @@ pub struct Options {
     pub seed: u64,
     /// Faults by name (`F1`); empty: all.
     pub only: Vec<String>,
+    /// Of the full form: no fault repeats itself longer than this; how far it came is in the report. None: to the end.
+    pub most: Option<Duration>,
     /// A database for servers that share one; none: those faults are not tried, and the report says so.
     pub postgres: Option<String>,
 }
@@ -66,6 +68,38 @@ impl Trial {
     /// So many in the short form, so many in the full one.
     pub(crate) fn times(&self, short: usize, full: usize) -> usize {
         if self.options.size == Size::Short { short } else { full }
+    }
+
+    /// The same, as rounds that end early when the time for them is over; `parts`: how many such loops the fault has.
+    pub(crate) fn rounds(&self, short: usize, full: usize, parts: u32) -> Rounds {
+        let most = self.options.most.filter(|_| self.options.size == Size::Full);
+        Rounds { planned: self.times(short, full), done: 0, until: most.map(|most| Instant::now() + most / parts) }
+    }
+}
+
+/// Repetitions of one fault.
+pub(crate) struct Rounds {
+    planned: usize,
+    done: usize,
+    until: Option<Instant>,
+}
+
+impl Rounds {
+    /// The number of the next round, from 0; `None`: all are done, or the time is over.
+    pub(crate) fn another(&mut self) -> Option<usize> {
+        if self.done >= self.planned || self.until.is_some_and(|until| Instant::now() >= until) {
+            return None;
+        }
+        self.done += 1;
+        Some(self.done - 1)
+    }
+
+    /// Notes how many there were, and how many were not tried.
+    pub(crate) fn note(&self, name: &str, outcome: &mut Outcome) {
+        outcome.measure(name, self.done);
+        if self.done < self.planned {
+            outcome.skip(format!("{name}: {} of {}, the time was over", self.planned - self.done, self.planned));
+        }
     }
 }
 

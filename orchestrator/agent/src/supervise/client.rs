@@ -275,6 +275,10 @@ impl Home {
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
+        #[cfg(debug_assertions)]
+        for name in haliotis_failpoints::VARIABLES {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
         // Not waited for: tokio reaps it whenever it ends.
         command.spawn().map_err(|error| format!("cannot start the supervisor {program}: {error}"))?;
         ours.map_err(|error| format!("cannot use the socket to the supervisor: {error}"))

@@ -17,9 +17,12 @@
 //!
 //! - A crash between `start` and `pid`: the next supervisor looks for a process with the key's marker; if there is
 //!   none, the process may have been and gone, so the end is `lost`, never "not started".
+//! - The disk is full: what was to be started is not (serve.rs holds it); that something ended, or which process it is,
+//!   stays owed in memory and goes in front of the next lines.
 //! - A line without its end was never written: it is cut off, by the one that failed to write it or at the next start.
 //! - A crash while the file is written anew: the old one is whole until the new one takes its name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -62,6 +65,8 @@ pub(crate) struct Records {
     /// Bytes of whole lines in the file.
     length: u64,
     lines: usize,
+    /// Lines that the disk did not take yet, of what has happened already.
+    owed: String,
     boot: String,
     known: BTreeMap<String, Found>,
     /// Of keys without an end: spare file and path of the log.
@@ -86,7 +91,7 @@ impl Records {
         }
         let logs = BTreeMap::new();
         let (file, length, lines) = write_anew(&path, &boot, &known, &logs)?;
-        Ok(Records { path, file, length, lines, boot, known, logs })
+        Ok(Records { path, file, length, lines, owed: String::new(), boot, known, logs })
     }
 
     /// Whether a key can be written down; the caller's slugs can.
@@ -112,9 +117,11 @@ impl Records {
         let mut lines = format!("start {key}\n");
         if let Some((spare, path)) = log {
             lines.push_str(&log_line(key, spare, path));
-            self.logs.insert(key.to_owned(), (spare.to_owned(), path.to_owned()));
         }
         self.append(&lines)?;
+        if let Some((spare, path)) = log {
+            self.logs.insert(key.to_owned(), (spare.to_owned(), path.to_owned()));
+        }
         self.known.insert(key.to_owned(), Found::Started(None));
         Ok(())
     }
@@ -122,14 +129,14 @@ impl Records {
     /// It runs. Known from here on even if the disk does not take it.
     pub(crate) fn started(&mut self, key: &str, who: Identity) -> std::io::Result<()> {
         self.known.insert(key.to_owned(), Found::Started(Some(who)));
-        self.append(&pid_line(key, who))
+        self.happened(&pid_line(key, who))
     }
 
     /// It has ended. From here on `look` tells so, even if the disk does not take it.
     pub(crate) fn ended(&mut self, key: &str, end: End) -> std::io::Result<()> {
         self.known.insert(key.to_owned(), Found::Ended(end));
         self.logs.remove(key);
-        self.append(&end_line(key, end))
+        self.happened(&end_line(key, end))
     }
 
     /// The key is free again, after its process ended or could not be started.
@@ -146,9 +153,10 @@ impl Records {
         }
         if self.lines > COMPACT_LINES && self.lines > 8 * self.known.len() {
             (self.file, self.length, self.lines) = write_anew(&self.path, &self.boot, &self.known, &self.logs)?;
+            self.owed.clear();
             return Ok(());
         }
-        self.append(&gone.into_iter().map(|key| format!("forget {key}\n")).collect::<String>())
+        self.happened(&gone.into_iter().map(|key| format!("forget {key}\n")).collect::<String>())
     }
 
     /// Keys that begin so and have ended.
@@ -157,17 +165,34 @@ impl Records {
         from.filter(|(_, found)| matches!(found, Found::Ended(_))).map(|(key, _)| key.clone()).collect()
     }
 
-    /// Whole lines or nothing: half a line would swallow the next one.
+    /// Lines of what is so already: if the disk does not take them they stay owed.
+    fn happened(&mut self, lines: &str) -> std::io::Result<()> {
+        self.append(lines).inspect_err(|_| self.owed.push_str(lines))
+    }
+
+    /// The disk did not take everything yet.
+    pub(crate) fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Tries to write what is owed; `false`: there is something left.
+    pub(crate) fn pay(&mut self) -> bool {
+        self.owed.is_empty() || self.append("").is_ok()
+    }
+
+    /// Whole lines or nothing, what is owed first: half a line would swallow the next one.
     fn append(&mut self, lines: &str) -> std::io::Result<()> {
+        let all = if self.owed.is_empty() { Cow::Borrowed(lines) } else { Cow::Owned(self.owed.clone() + lines) };
         haliotis_failpoints::failpoint!("supervisor.record.before");
-        let written = self.file.write_all(lines.as_bytes());
+        let written = self.file.write_all(all.as_bytes());
         haliotis_failpoints::failpoint!("supervisor.record.after");
         if let Err(error) = written {
             self.file.set_len(self.length)?;
             return Err(error);
         }
-        self.length += lines.len() as u64;
-        self.lines += lines.bytes().filter(|&byte| byte == b'\n').count();
+        self.owed.clear();
+        self.length += all.len() as u64;
+        self.lines += all.bytes().filter(|&byte| byte == b'\n').count();
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! The supervisor's loop: waits for requests, ends, output and deadlines, and deals with each at once.
 
+mod hold;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Read;
@@ -12,6 +14,7 @@ use haliotis_plugin_api::Exit;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, WaitStatus, pidfd_open, wait};
 
+use self::hold::{After, FULL_PAUSE, Follower, Refused};
 use super::connection::Connection;
 use super::records::{End, Found, Identity, Records};
 use super::spare::{Spares, Unnamed};
@@ -19,6 +22,7 @@ use super::step::{Launched, Phase, Step, launch};
 use super::tree::{self, Children};
 use super::wire::{Answer, Ask, Reply, Request, Spec};
 use super::{IDLE_LIMIT, note};
+use crate::room;
 
 /// While something is being killed: how often to look. Most ends are heard of at once by SIGCHLD.
 const KILL_TICK: Duration = Duration::from_millis(10);
@@ -30,9 +34,6 @@ const REST_TICK: Duration = Duration::from_secs(2);
 /// processor gets it.
 const AWAKE: Duration = Duration::from_micros(1500);
 
-/// The end of what was stopped before it began, as if SIGTERM had met it in its first moment.
-const STOPPED: Exit = Exit { code: 143, signal: Some(15) };
-
 /// What the loop can be woken by.
 #[derive(Clone, Debug)]
 enum Woken {
@@ -41,13 +42,6 @@ enum Woken {
     Client(u64),
     Output(String),
     Adopted(String),
-}
-
-/// A process to be, at the end of another that runs. Nothing is recorded of it before.
-struct Follower {
-    spec: Spec,
-    after: String,
-    waiters: Vec<(u64, u64)>,
 }
 
 /// Children of ours that are no main process, as far as a step is concerned.
@@ -80,6 +74,8 @@ pub(crate) struct Server {
     busy_at: Instant,
     /// [`AWAKE`] after the last start.
     awake_until: Instant,
+    /// When what waits for room is tried again.
+    again_at: Instant,
 }
 
 impl Server {
@@ -102,6 +98,7 @@ impl Server {
             next_client: 0,
             busy_at: Instant::now(),
             awake_until: Instant::now(),
+            again_at: Instant::now(),
         })
     }
 
@@ -114,7 +111,7 @@ impl Server {
             }
             let now = Instant::now();
             self.tick(now);
-            if !self.steps.is_empty() || !self.clients.is_empty() {
+            if !self.steps.is_empty() || !self.clients.is_empty() || !self.followers.is_empty() {
                 self.busy_at = now;
             } else if now.duration_since(self.busy_at) >= IDLE_LIMIT {
                 return Ok(());
@@ -145,7 +142,7 @@ impl Server {
             fds.push(PollFd::new(&client.stream, flags));
         }
         for (key, step) in &self.steps {
-            if let Some(fd) = step.pump.as_ref().and_then(super::pump::Pump::fd) {
+            if let Some(fd) = step.pump.as_ref().filter(|pump| !pump.is_stuck()).and_then(super::pump::Pump::fd) {
                 who.push(Woken::Output(key.clone()));
                 fds.push(PollFd::from_borrowed_fd(fd, PollFlags::IN));
             }
@@ -172,13 +169,16 @@ impl Server {
     fn timeout(&self, now: Instant) -> Duration {
         let next = |step: &Step| {
             let end = match (step.phase, step.kill_at) {
-                (Phase::Draining(_), _) => KILL_TICK,
+                (Phase::Draining(_), _) => {
+                    step.again_at.map_or(KILL_TICK, |at| at.saturating_duration_since(now).max(KILL_TICK))
+                }
                 (Phase::Running, Some(at)) => at.saturating_duration_since(now).max(KILL_TICK),
                 (Phase::Running, None) => REST_TICK,
             };
             if step.unnamed.is_some() { end.min(step.name_at.saturating_duration_since(now)) } else { end }
         };
-        self.steps.values().map(next).min().unwrap_or(REST_TICK).min(REST_TICK)
+        let steps = self.steps.values().map(next).min().unwrap_or(REST_TICK).min(REST_TICK);
+        if self.waits_for_room() { steps.min(FULL_PAUSE) } else { steps }
     }
 
     fn handle(&mut self, woken: &Woken) {
@@ -225,7 +225,8 @@ impl Server {
             Err(_) => {
                 self.clients.remove(&id);
                 let steps = self.steps.values_mut().map(|step| &mut step.waiters);
-                let waiters = steps.chain(self.followers.values_mut().map(|follower| &mut follower.waiters));
+                let followers = self.followers.values_mut();
+                let waiters = steps.chain(followers.flat_map(|of| [&mut of.waiters, &mut of.starters]));
                 waiters.for_each(|waiters| waiters.retain(|(client, _)| *client != id));
             }
         }
@@ -234,7 +235,7 @@ impl Server {
     fn answer(&mut self, client: u64, Request { id, ask }: Request) {
         let answer = match ask {
             Ask::Hello => Some(Answer::Done),
-            Ask::Spawn { key, spec } => Some(self.spawn(&key, spec)),
+            Ask::Spawn { key, spec } => self.start_step(&key, spec, (client, id)),
             Ask::Run { key, spec, after } => self.run_step(key, spec, after, (client, id)),
             Ask::Wait { key } => self.await_end(&key, (client, id)),
             Ask::Kill { key, grace_ms } => Some(self.kill(&key, grace_ms)),
@@ -262,90 +263,52 @@ impl Server {
         None
     }
 
-    /// Starts it, now or later, and answers at its end; `Some`: at once.
-    fn run_step(&mut self, key: String, spec: Spec, after: Option<String>, waiter: (u64, u64)) -> Option<Answer> {
-        let is_new = !self.steps.contains_key(&key) && self.records.look(&key) == Found::Nothing;
-        if let Some(after) = after.filter(|after| is_new && self.steps.contains_key(after)) {
-            let follower = self.followers.entry(key).or_insert_with(|| Follower { spec, after, waiters: Vec::new() });
-            follower.waiters.push(waiter);
-            return None;
-        }
-        match self.spawn(&key, spec) {
-            Answer::Done => self.await_end(&key, waiter),
-            refused => Some(refused),
-        }
-    }
-
-    /// Starts what was to follow a process that has ended.
-    fn start_followers(&mut self, ended: &str) {
-        while let Some(key) = self.followers.iter().find(|(_, f)| f.after == ended).map(|(key, _)| key.clone()) {
-            let Some(Follower { spec, waiters, .. }) = self.followers.remove(&key) else { return };
-            let started = self.spawn(&key, spec);
-            for waiter in waiters {
-                let answer = match &started {
-                    Answer::Done => self.await_end(&key, waiter),
-                    refused => Some(refused.clone()),
-                };
-                if let Some(answer) = answer {
-                    self.reply(waiter.0, waiter.1, answer);
-                }
-            }
-        }
-    }
-
-    /// Asked to stop before it began: that is its end.
-    fn stop_follower(&mut self, key: &str) -> Option<Answer> {
-        let follower = self.followers.remove(key)?;
-        let end = End::Exit(STOPPED);
-        if let Err(error) = self.records.claim(key, None).and_then(|()| self.records.ended(key, end)) {
-            note(&format!("{key}: that it was stopped before it began cannot be recorded: {error}"));
-        }
-        for (client, id) in follower.waiters {
-            self.reply(client, id, told_as(end));
-        }
-        Some(Answer::Done)
-    }
-
-    fn spawn(&mut self, key: &str, spec: Spec) -> Answer {
+    fn spawn(&mut self, key: &str, mut spec: Spec) -> Result<(), Refused> {
         if self.steps.contains_key(key) || self.followers.contains_key(key) {
-            return Answer::Done;
+            return Ok(());
         }
         let program = spec.argv.first().cloned().unwrap_or_default();
-        let refused = |reason: String| Answer::Start { program: program.clone(), reason };
+        let refused = |reason: String| Refused::Told(Answer::Start { program: program.clone(), reason });
         if !Records::is_key(key) {
-            return refused(format!("`{key}` cannot be a key: letters, digits, `-`, `_`, `.`; at most 200"));
+            return Err(refused(format!("`{key}` cannot be a key: letters, digits, `-`, `_`, `.`; at most 200")));
         }
         match self.records.look(key) {
             Found::Nothing => {}
-            Found::Ended(_) => return Answer::Done,
+            Found::Ended(_) => return Ok(()),
             Found::Started(_) => {
                 self.adopt(key);
-                return Answer::Done;
+                return Ok(());
             }
         }
-        let masked = spec.mask.iter().any(|secret| !secret.is_empty());
-        let spare = if masked { None } else { self.spares.take(Path::new(&spec.log)) };
+        let pumped = spec.mask.iter().any(|secret| !secret.is_empty()) || self.is_short_of_room();
+        let spare = if pumped { None } else { self.spares.take(Path::new(&spec.log)) };
         let (unnamed, file) = spare.unzip();
         if let Err(error) = self.records.claim(key, unnamed.as_ref().map(Unnamed::record)) {
-            return refused(format!("its record in {} cannot be written: {error}", self.dir.display()));
+            if let Some(unnamed) = unnamed {
+                self.settle(key, unnamed);
+            }
+            if room::is_full(&error) {
+                return Err(Refused::Full(Box::new(spec)));
+            }
+            return Err(refused(format!("its record in {} cannot be written: {error}", self.dir.display())));
         }
-        match launch(self.mark(key), spec, &self.null, file) {
+        match launch(self.mark(key), &mut spec, &self.null, file, pumped) {
             Ok(Launched { who, pump, log }) => {
                 if let Err(error) = self.records.started(key, who) {
-                    note(&format!("{key}: which process it is cannot be recorded: {error}"));
+                    note(&format!("{key}: which process it is cannot be recorded yet: {error}"));
                 }
                 self.steps.insert(key.to_owned(), Step { pump, log, unnamed, ..Step::new(who) });
                 self.awake_until = Instant::now() + AWAKE;
-                Answer::Done
+                Ok(())
             }
             Err(reason) => {
                 if let Some(unnamed) = unnamed {
                     self.settle(key, unnamed);
                 }
                 if let Err(error) = self.records.forget(key) {
-                    note(&format!("{key}: that it did not start cannot be recorded: {error}"));
+                    note(&format!("{key}: that it did not start cannot be recorded yet: {error}"));
                 }
-                refused(reason)
+                Err(if room::tells_full(&reason) { Refused::Full(Box::new(spec)) } else { refused(reason) })
             }
         }
     }
@@ -442,17 +405,21 @@ impl Server {
 
     /// Deadlines.
     fn tick(&mut self, now: Instant) {
+        self.try_again(now);
         for (key, step) in self.steps.iter_mut().filter(|(_, step)| step.name_at <= now) {
             let Some(unnamed) = step.unnamed.take() else { continue };
-            let (file, named) = self.spares.name(unnamed);
-            step.log = Some(file);
-            if let Err(error) = named {
-                note(&format!("{key}: its log cannot be named: {error}"));
+            match self.spares.name(unnamed) {
+                Ok(file) => step.log = Some(file),
+                Err((again, error)) => {
+                    note(&format!("{key}: its log cannot be named: {error}"));
+                    (step.unnamed, step.name_at) = (again, now + FULL_PAUSE);
+                }
             }
         }
         let stopping = self.steps.iter().filter(|(_, step)| step.kill_at.is_some());
         for key in stopping.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             match self.steps.get(&key).map(|step| step.phase) {
+                Some(Phase::Draining(_)) if self.steps[&key].again_at.is_some_and(|at| at > now) => {}
                 Some(Phase::Draining(end)) => self.drain(&key, end, now),
                 Some(Phase::Running) if self.steps[&key].is_due(now) => {
                     let (roots, mark) = (self.roots(&key), self.mark(&key));
@@ -486,33 +453,54 @@ impl Server {
         }
     }
 
+    /// A spare that no process got.
     fn settle(&mut self, key: &str, log: Unnamed) {
-        if let Err(error) = self.spares.settle(log) {
+        if let Err((_, error)) = self.spares.settle(log) {
             note(&format!("{key}: its log cannot be named: {error}"));
         }
     }
 
+    /// All that the step printed is in its log, and the log has its name; `false`: the disk is full.
+    fn close_output(&mut self, key: &str) -> bool {
+        let Some(step) = self.steps.get_mut(key) else { return true };
+        if step.pump.as_mut().is_some_and(|pump| !pump.finish()) {
+            return false;
+        }
+        let Some(log) = step.unnamed.take_if(|log| !log.is_empty()) else { return true };
+        match self.spares.settle(log) {
+            Ok(()) => true,
+            Err((again, error)) => {
+                note(&format!("{key}: its log cannot be named: {error}"));
+                step.unnamed = again;
+                step.unnamed.is_none()
+            }
+        }
+    }
+
+    /// Records and tells the end. While the disk is too full for the last of its log it is not told, unless somebody
+    /// asked the step to stop.
     fn finish(&mut self, key: &str, end: End) {
-        let Some(mut step) = self.steps.remove(key) else { return };
-        if let Some(pump) = &mut step.pump {
-            pump.finish();
+        let now = Instant::now();
+        if !self.close_output(key)
+            && let Some(step) = self.steps.get_mut(key)
+        {
+            if !(step.stopped && step.is_hopeless(now)) {
+                step.again_at = Some(now + FULL_PAUSE);
+                return;
+            }
+            let lost = step.pump.as_mut().map_or(0, super::pump::Pump::give_up);
+            note(&format!("{key}: it was stopped while the disk was full; {lost} bytes of its log are lost"));
         }
-        // Whether an empty log can serve another step is nothing that whoever waits for the end has to wait for.
-        let (written, empty) = match step.unnamed.take() {
-            Some(log) if log.is_empty() => (None, Some(log)),
-            log => (log, None),
-        };
-        if let Some(log) = written {
-            self.settle(key, log);
-        }
+        let Some(step) = self.steps.remove(key) else { return };
         if let Err(error) = self.records.ended(key, end) {
-            note(&format!("{key}: its end cannot be recorded, and is known until this supervisor ends: {error}"));
+            note(&format!("{key}: its end cannot be recorded yet: {error}"));
         }
         for (client, id) in step.waiters {
             self.reply(client, id, told_as(end));
         }
-        self.start_followers(key);
-        if let Some(log) = empty {
+        self.start_followers(&After::End(key.to_owned()));
+        // Whether an empty log can serve another step is nothing that whoever waits for the end has to wait for.
+        if let Some(log) = step.unnamed {
             self.settle(key, log);
         }
     }

@@ -17,6 +17,7 @@
 //!   lease on the file is refused while anybody else has it open, and then it is named instead of used again.
 //! - *The agent wrote a line to the log meanwhile*: there is a file of that name; its lines are put at the end of ours,
 //!   which then takes the name. The agent opens the file for each line, so its next one comes after.
+//! - *The disk is full*: the name, or the agent's lines, have to wait; whoever asked gets the log back to try again.
 //! - *Another disk*: a file cannot be renamed across disks, so the log is made where it belongs, as it is for whoever
 //!   appends to a log that is there already.
 
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::spawn;
+use crate::room;
 
 /// A log gets its name so long after the start of its step: people do not see the difference, and most steps that print
 /// nothing have ended.
@@ -56,7 +58,12 @@ struct Spare {
 pub(crate) struct Unnamed {
     spare: Spare,
     path: PathBuf,
+    /// Bytes of the agent's lines that are at the end of ours already.
+    merged: usize,
 }
+
+/// Why a log has no name yet; `Some`: the disk is full, and it may be tried again with this.
+pub(crate) type Refused = (Option<Unnamed>, std::io::Error);
 
 impl Unnamed {
     /// What the records say of it.
@@ -100,7 +107,7 @@ impl Spares {
         };
         // Opened anew, so that the lease can tell the process' hold on it from ours.
         let file = OpenOptions::new().append(true).open(self.dir.join(&spare.name)).ok()?;
-        Some((Unnamed { spare, path: path.to_owned() }, file))
+        Some((Unnamed { spare, path: path.to_owned(), merged: 0 }, file))
     }
 
     fn make(&mut self) -> std::io::Result<Spare> {
@@ -123,21 +130,25 @@ impl Spares {
     }
 
     /// Gives the log its name. Its file, held open.
-    pub(crate) fn name(&self, log: Unnamed) -> (File, std::io::Result<()>) {
-        let named = name(&self.dir.join(&log.spare.name), &log.path, &log.spare.file);
-        (log.spare.file, named)
+    pub(crate) fn name(&self, mut log: Unnamed) -> Result<File, Refused> {
+        let from = self.dir.join(&log.spare.name);
+        match name(&from, &log.path, &log.spare.file, &mut log.merged) {
+            Ok(()) => Ok(log.spare.file),
+            Err(error) if room::is_full(&error) => Err((Some(log), error)),
+            Err(error) => Err((None, error)),
+        }
     }
 
     /// The step has ended: a log with bytes gets its name, an empty one is kept for the next step.
-    pub(crate) fn settle(&mut self, log: Unnamed) -> std::io::Result<()> {
+    pub(crate) fn settle(&mut self, log: Unnamed) -> Result<(), Refused> {
         if !log.is_empty() || !spawn::is_sole_holder(&log.spare.file) {
-            return self.name(log).1;
+            return self.name(log).map(drop);
         }
         if self.kept.len() < MOST_KEPT {
             self.kept.push(log.spare);
             return Ok(());
         }
-        std::fs::remove_file(self.dir.join(&log.spare.name))
+        std::fs::remove_file(self.dir.join(&log.spare.name)).map_err(|error| (None, error))
     }
 }
 
@@ -145,15 +156,19 @@ impl Spares {
 pub(crate) fn name_left_over(dir: &Path, spare: &str, path: &Path) -> std::io::Result<()> {
     let from = dir.join(spare);
     match OpenOptions::new().append(true).open(&from) {
-        Ok(file) => name(&from, path, &file),
+        Ok(file) => name(&from, path, &file, &mut 0),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-fn name(from: &Path, to: &Path, file: &File) -> std::io::Result<()> {
+fn name(from: &Path, to: &Path, mut file: &File, merged: &mut usize) -> std::io::Result<()> {
     match std::fs::read(to) {
-        Ok(lines) => (&*file).write_all(&lines)?,
+        Ok(lines) => {
+            while let Some(rest) = lines.get(*merged..).filter(|rest| !rest.is_empty()) {
+                *merged += file.write(rest)?;
+            }
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         Err(error) => return Err(error),
     }
@@ -193,20 +208,25 @@ mod tests {
         }
     }
 
+    #[track_caller]
+    fn settled<T>(done: Result<T, Refused>) {
+        assert!(done.is_ok(), "{:?}", done.err().map(|(_, error)| error));
+    }
+
     #[test]
     fn an_empty_log_serves_the_next_step_and_a_written_one_gets_its_name() {
         let mut case = Case::new();
         for step in 0..5 {
             let (log, file) = case.spares.take(&case.log(&format!("{step}.log"))).unwrap();
             drop(file);
-            case.spares.settle(log).unwrap();
+            settled(case.spares.settle(log));
         }
         assert_eq!(case.inodes(), 1);
         let path = case.log("said.log");
         let (log, mut file) = case.spares.take(&path).unwrap();
         file.write_all(b"word\n").unwrap();
         drop(file);
-        case.spares.settle(log).unwrap();
+        settled(case.spares.settle(log));
         assert_eq!(std::fs::read_to_string(path).unwrap(), "word\n");
         assert_eq!((case.inodes(), std::fs::read_dir(case.dir.path().join("logs/1")).unwrap().count()), (0, 1));
     }
@@ -216,7 +236,7 @@ mod tests {
         let mut case = Case::new();
         let path = case.log("a.log");
         let (log, mut held) = case.spares.take(&path).unwrap();
-        case.spares.settle(log).unwrap();
+        settled(case.spares.settle(log));
         held.write_all(b"late").unwrap();
         assert_eq!(std::fs::read_to_string(path).unwrap(), "late");
         let (other, _file) = case.spares.take(&case.log("b.log")).unwrap();
@@ -230,7 +250,7 @@ mod tests {
         let (log, mut file) = case.spares.take(&path).unwrap();
         file.write_all(b"process\n").unwrap();
         std::fs::write(&path, "agent\n").unwrap();
-        case.spares.name(log).1.unwrap();
+        settled(case.spares.name(log));
         file.write_all(b"process again\n").unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "process\nagent\nprocess again\n");
         assert!(case.spares.take(&path).is_none());

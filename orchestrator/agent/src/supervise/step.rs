@@ -53,6 +53,10 @@ pub(crate) struct Step {
     pub(crate) waiters: Vec<(u64, u64)>,
     /// When SIGKILL is due.
     pub(crate) kill_at: Option<Instant>,
+    /// Somebody asked it to stop.
+    pub(crate) stopped: bool,
+    /// The disk is full, and what the step printed, or its log's name, is tried again then.
+    pub(crate) again_at: Option<Instant>,
     /// Who got SIGTERM already; a second one makes some programs give up their orderly end.
     pub(crate) asked: BTreeSet<Identity>,
 }
@@ -71,6 +75,8 @@ impl Step {
             name_at: Instant::now() + NAME_AFTER,
             waiters: Vec::new(),
             kill_at: None,
+            stopped: false,
+            again_at: None,
             asked: BTreeSet::new(),
         }
     }
@@ -90,6 +96,7 @@ impl Step {
 
     /// Asked to stop; an earlier deadline stays.
     pub(crate) fn stop_by(&mut self, deadline: Instant) {
+        self.stopped = true;
         self.kill_at = Some(self.kill_at.map_or(deadline, |at| at.min(deadline)));
     }
 
@@ -134,8 +141,14 @@ pub(crate) struct Launched {
 }
 
 /// Opens the files and starts the process. The error is one sentence for people, without the program's name. `spare`: an
-/// open file that will be the log.
-pub(crate) fn launch(mark: String, mut spec: Spec, null: &File, spare: Option<File>) -> Result<Launched, String> {
+/// open file that will be the log. `pumped`: its output comes through us, secrets or not.
+pub(crate) fn launch(
+    mark: String,
+    spec: &mut Spec,
+    null: &File,
+    spare: Option<File>,
+    pumped: bool,
+) -> Result<Launched, String> {
     let name = spec.argv.first().ok_or("there is no program: argv is empty")?;
     let cwd = Path::new(&spec.cwd);
     let no_cwd = || format!("the working directory {} does not exist", cwd.display());
@@ -147,7 +160,7 @@ pub(crate) fn launch(mark: String, mut spec: Spec, null: &File, spare: Option<Fi
     };
     let stdout = spec.stdout.as_deref().map(|path| open(Path::new(path), true)).transpose()?;
     spec.vars.insert(tree::MARKER.to_owned(), mark);
-    let (pump, pipe) = match spec.mask.iter().any(|secret| !secret.is_empty()) {
+    let (pump, pipe) = match pumped {
         true => {
             let log = log.try_clone().map_err(|error| format!("cannot use the log twice: {error}"))?;
             let (pump, pipe) = Pump::new(log, &spec.mask).map_err(|error| format!("cannot make a pipe: {error}"))?;

@@ -53,7 +53,7 @@ impl std::fmt::Debug for Spec {
 }
 
 /// What comes back.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// Done as asked.
     Done,

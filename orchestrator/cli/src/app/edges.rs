@@ -1,13 +1,13 @@
 //! What the server asks of the edges, answered by store, agent, scm and the AWS plugin.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use haliotis_engine::trigger::BuildRequest;
 use haliotis_engine::{AuditEntry, Created, now};
-use haliotis_model::{BuildId, Cause, Object, Pipeline, StepKey};
+use haliotis_model::{BuildId, BuildSummary, Cause, Object, Pipeline, StepKey};
 use haliotis_plugin_aws::registry;
 use haliotis_server::{
     Actions, ArtifactBody, ArtifactInfo, Artifacts, CommitRow, EdgeError, Edges, EndpointInfo, Invocation, LogChunk,
@@ -244,6 +244,10 @@ impl Models for Registry {
                 instances: endpoint.instance_count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
             })
             .collect())
+    }
+
+    async fn needed(&self, pipeline: &Pipeline, builds: &[BuildSummary]) -> Result<BTreeSet<BuildId>, EdgeError> {
+        self.0.needed_in_production(pipeline, builds).await.map_err(EdgeError::Unavailable)
     }
 
     async fn invoke(&self, endpoint: &str, content_type: &str, body: Vec<u8>) -> Result<Invocation, EdgeError> {

@@ -8,16 +8,16 @@
 //! When nobody can say what is served, nothing of a pipeline that handles models goes. Logs and artifacts lie in the data
 //! folder of the server that ran the build; each server removes its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use haliotis_engine::retention::{EVERY_PIPELINE, Goes, RETENTION_DOCUMENT, Surplus, surplus};
 use haliotis_engine::{BuildFilter, Catalog, JournalError, now};
-use haliotis_model::{BuildId, BuildSummary, Cause, Millis, Pipeline, Retention, Source};
+use haliotis_model::{BuildId, BuildSummary, Cause, Millis, Pipeline, Retention, Source, Value};
 use haliotis_plugin_api::CloudSettings;
-use haliotis_plugin_aws::registry as models;
+use haliotis_plugin_aws::{registry as models, tag_value};
 
 use crate::app::{App, cloud, registry};
 
@@ -92,31 +92,34 @@ pub async fn plan(catalog: &dyn Catalog, production: &Production<'_>) -> Result<
         }
         // Asked only when something would go: the local cloud need not even be open otherwise.
         if served.is_none() {
-            served = Some(match production {
-                Production::At(cloud) => behind_endpoints(cloud).await,
-                Production::Nowhere => Ok(Served::default()),
-                Production::Unknown(why) => Err(why.clone()),
-            });
+            served = Some(production.served().await);
         }
-        match &served {
-            Some(Ok(served)) => {
-                let needed: BTreeSet<_> =
-                    builds.iter().filter(|build| served.needs(build)).map(|build| build.id).collect();
-                if !needed.is_empty() {
-                    found = surplus(&rule, &builds, &needed, now());
-                }
-            }
-            Some(Err(why)) if handles_models(&pipeline) => {
+        match served.as_ref().map(|served| needed(served, &pipeline, &builds)) {
+            Some(Ok(needed)) if !needed.is_empty() => found = surplus(&rule, &builds, &needed, now()),
+            Some(Err(why)) => {
                 tracing::warn!(pipeline = pipeline.name, why, "cannot tell what is served; its builds stay");
                 continue;
             }
-            _ => {}
+            Some(Ok(_)) | None => {}
         }
         if !found.is_empty() {
             plans.push(Plan { pipeline: pipeline.name, surplus: found });
         }
     }
     Ok(plans)
+}
+
+/// The builds that production depends on. `Err`: nobody can say, and the pipeline handles models, so all stay.
+fn needed(
+    served: &Result<Served, String>,
+    pipeline: &Pipeline,
+    builds: &[BuildSummary],
+) -> Result<BTreeSet<BuildId>, String> {
+    match served {
+        Ok(served) => Ok(builds.iter().filter(|build| served.needs(build)).map(|build| build.id).collect()),
+        Err(why) if handles_models(pipeline) => Err(why.clone()),
+        Err(_) => Ok(BTreeSet::new()),
+    }
 }
 
 /// Removes it; dying anywhere leaves what the next look removes.
@@ -164,6 +167,18 @@ async fn remove_files(dir: &Path, build: BuildId, kinds: &[&str]) -> Result<bool
 }
 
 impl App {
+    /// Of these builds of a pipeline those that production depends on: what made a served model, and what brought it there.
+    ///
+    /// # Errors
+    /// Why nobody can say; then none of them may go.
+    pub async fn needed_in_production(
+        &self,
+        pipeline: &Pipeline,
+        builds: &[BuildSummary],
+    ) -> Result<BTreeSet<BuildId>, String> {
+        needed(&self.production().served().await, pipeline, builds)
+    }
+
     /// Where this server's models are served.
     fn production(&self) -> Production<'_> {
         match &self.local_cloud {
@@ -214,20 +229,33 @@ async fn all_builds(catalog: &dyn Catalog, pipeline: &str) -> Result<Vec<BuildSu
     }
 }
 
+impl Production<'_> {
+    async fn served(&self) -> Result<Served, String> {
+        match self {
+            Production::At(cloud) => behind_endpoints(cloud).await,
+            Production::Nowhere => Ok(Served::default()),
+            Production::Unknown(why) => Err(why.clone()),
+        }
+    }
+}
+
 /// What endpoints serve.
 #[derive(Default)]
 struct Served {
     /// ARNs of model packages.
     packages: BTreeSet<String>,
-    /// The builds that made them.
-    makers: BTreeMap<BuildId, String>,
+    /// The builds that made them: pipeline, as a tag has it, and number. A registry knows no ids of ours.
+    makers: BTreeSet<(String, u32)>,
 }
 
 impl Served {
     /// The build made a served model or brought it there.
     fn needs(&self, build: &BuildSummary) -> bool {
         let brought = |cause: &Cause| matches!(cause, Cause::ModelPackage { arn, .. } if self.packages.contains(arn));
-        self.makers.contains_key(&build.id) || build.causes.iter().any(brought)
+        let given = |value: &Value| value.as_str().is_some_and(|text| self.packages.contains(text));
+        self.makers.contains(&(tag_value(&build.pipeline), build.number))
+            || build.causes.iter().any(brought)
+            || build.parameters.values().any(given)
     }
 }
 
@@ -238,8 +266,8 @@ async fn behind_endpoints(cloud: &CloudSettings) -> Result<Served, String> {
     }
     for arn in &served.packages {
         let package = models::describe(cloud, arn).await.map_err(|error| error.to_string())?;
-        let build = package.metadata.get("haliotis-build").and_then(|text| text.parse().ok());
-        served.makers.extend(build.map(|build| (BuildId(build), arn.clone())));
+        let number = package.metadata.get("haliotis-build").and_then(|text| text.parse().ok());
+        served.makers.extend(package.metadata.get("haliotis-pipeline").cloned().zip(number));
     }
     Ok(served)
 }
@@ -280,5 +308,35 @@ mod tests {
         job.language = "jenkinsfile".to_owned();
         let rule = rule(&job, &[]).unwrap();
         assert_eq!((rule.builds, rule.artifacts.builds, rule.days), (Some(5), Some(2), None));
+    }
+
+    #[test]
+    fn what_production_depends_on_is_known_by_pipeline_and_number() {
+        let arn = "arn:aws:sagemaker:us-east-1:000000000000:model-package/g/2";
+        let served = Served { packages: [arn.to_owned()].into(), makers: [("team-1/train".to_owned(), 7)].into() };
+        let build = |id: i64, pipeline: &str, number: u32| BuildSummary {
+            id: BuildId(id),
+            pipeline: pipeline.to_owned(),
+            number,
+            status: haliotis_model::BuildStatus::Ended,
+            result: Some(haliotis_model::BuildResult::Success),
+            message: None,
+            created_at: Millis(0),
+            ended_at: Some(Millis(1)),
+            causes: Vec::new(),
+            commit: None,
+            parameters: haliotis_model::Object::new(),
+        };
+        let train = build(41, "team#1/train", 7);
+        let mut deploy = build(43, "deploy", 1);
+        deploy.parameters.insert("ModelPackageArn".to_owned(), arn.into());
+        let all = [train, build(7, "team#1/train", 2), build(42, "other", 7), deploy];
+        let mut pipeline = pipeline("sagemaker.train");
+        let ids = |served: &Result<Served, String>, pipeline: &Pipeline| needed(served, pipeline, &all);
+        assert_eq!(ids(&Ok(served), &pipeline), Ok([BuildId(41), BuildId(43)].into()));
+        let nobody_knows = Err("the server is away".to_owned());
+        assert_eq!(ids(&nobody_knows, &pipeline), Err("the server is away".to_owned()));
+        pipeline.text = "echo".to_owned();
+        assert_eq!(ids(&nobody_knows, &pipeline), Ok(BTreeSet::new()));
     }
 }

@@ -12,7 +12,7 @@ use crate::app::registry;
 use crate::client::Address;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
-use haliotis_store::DataDir;
+use haliotis_store::{DataDir, LogStore};
 
 /// Arguments of `doctor`.
 #[derive(Args)]
@@ -48,6 +48,7 @@ pub async fn run(_: Doctor, ctx: &Context) -> Outcome {
     checks.push(plugins(&dir));
     checks.push(server(&dir));
     checks.push(database(&dir, ctx.database.as_deref()).await);
+    checks.push(logs(&dir).await);
     if ctx.json {
         ctx.print_json(&checks);
     } else {
@@ -188,5 +189,22 @@ async fn database(dir: &Path, database: Option<&str>) -> Check {
             Ok(problems) => check("database", Verdict::Bad, problems.join("; ")),
             Err(error) => check("database", Verdict::Bad, error.to_string()),
         },
+    }
+}
+
+/// Bytes of logs that are compared with their hashes; those of the newest builds.
+const LOGS_READ: u64 = 1 << 30;
+
+async fn logs(dir: &Path) -> Check {
+    match LogStore::new(DataDir::logs(dir)).verify(LOGS_READ).await {
+        Ok(found) if found.findings.is_empty() => {
+            let of = if found.more { "of the newest builds " } else { "" };
+            check("logs", Verdict::Good, format!("{} logs {of}are as they were printed", found.logs))
+        }
+        Ok(found) => {
+            let text = format!("{}; restore them from a backup, and look at the disk", found.findings.join("; "));
+            check("logs", Verdict::Bad, text)
+        }
+        Err(error) => check("logs", Verdict::Bad, format!("cannot be read: {error}")),
     }
 }

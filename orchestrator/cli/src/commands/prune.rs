@@ -112,6 +112,7 @@ async fn set(pipeline: &str, args: &Prune, reading: &Reading, ctx: &Context) -> 
         days: args.days,
         logs: Kept { builds: args.log_builds, days: None },
         artifacts: Kept { builds: args.artifact_builds, days: None },
+        days_from_creation: false,
     };
     if rule.keeps_all() {
         reading.store.remove_document(RETENTION_DOCUMENT, pipeline).await?;

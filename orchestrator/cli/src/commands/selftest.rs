@@ -29,6 +29,9 @@ struct Chaos {
     /// The short form, which is the default
     #[arg(long)]
     short: bool,
+    /// Of the full form: let no fault repeat itself longer than this; the report says how far each came
+    #[arg(long, value_name = "N", requires = "full")]
+    minutes: Option<u32>,
     /// Repeats the random choices of an earlier run
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -53,6 +56,7 @@ pub async fn run(args: Selftest, ctx: &Context) -> Outcome {
         size: if args.full { Size::Full } else { Size::Short },
         seed,
         only: args.only,
+        most: args.minutes.map(|minutes| std::time::Duration::from_secs(60) * minutes),
         postgres: args.postgres,
     };
     ctx.say(format!("seed {seed}; --seed {seed} repeats it"));

@@ -264,3 +264,26 @@ async fn a_closed_store_says_so() {
     assert!(error.contains("closed"), "{error}");
     assert!(store.unfinished().await.is_err());
 }
+
+#[tokio::test]
+async fn while_another_process_holds_the_lock_writes_are_refused_together_and_go_on_after_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let busy = Duration::from_millis(400);
+    let store = SqliteStore::open_with(&folder.path().join("haliotis.db"), busy, Commits::Aside).await.unwrap();
+    let mut other = outsider(&store).await;
+    sqlx::query("BEGIN EXCLUSIVE").execute(&mut other).await.unwrap();
+    let begin = std::time::Instant::now();
+    let mut waiting = tokio::task::JoinSet::new();
+    for number in 0..40 {
+        let store = Arc::clone(&store);
+        waiting.spawn(async move { store.set_cursor(&format!("c{number}"), "x").await.unwrap_err().to_string() });
+    }
+    let told = waiting.join_all().await;
+    assert!(told.iter().all(|why| why.contains("locked by another process")), "{told:?}");
+    // The first alone, the others together; one after another they would have waited for 16 s.
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    sqlx::query("ROLLBACK").execute(&mut other).await.unwrap();
+    store.set_cursor("c0", "y").await.unwrap();
+    assert_eq!(store.cursor("c0").await.unwrap().as_deref(), Some("y"));
+    assert_eq!(store.cursor("c1").await.unwrap(), None);
+}

@@ -12,6 +12,8 @@
 //! Races and failures:
 //! - A job whose sender went away is written all the same; its turn may already have been promised elsewhere.
 //! - A group fails: it is rolled back, and each of its jobs is tried alone, so one bad record fails nobody else.
+//! - Another process holds the lock: the group is told so after the patience of one try, and each further group after a
+//!   short one until the lock is free again, so that nobody waits for the sum of those before it.
 //! - The commit itself fails (disk full, fsync error): SQLite undoes it, the jobs are told, and no acknowledged write is
 //!   touched. Where the machine dies right then, the turn may turn out to be on disk; the fence finds that at reload.
 //! - The connection is in doubt (I/O error): it is dropped, and the next group makes a new one.
@@ -33,6 +35,10 @@ use crate::sql::turn::{NewBuildRow, NewTurn};
 const QUEUE: usize = 4_096;
 /// Jobs in one transaction at most, so that the first of them is not kept waiting for ever by those behind it.
 const GROUP: usize = 1_024;
+
+/// How long a write waits for a lock of another process that was there at the last write, too: long enough to get in
+/// between two transactions of somebody who works, short enough that a hundred writes of one request do not add up.
+const BUSY_STILL: Duration = Duration::from_millis(100);
 
 /// What to write.
 pub(super) enum Work {
@@ -159,8 +165,7 @@ impl Writer {
 
 fn commit_one(committer: &Mutex<Option<Committer>>, work: &Work) -> Option<Result<Done, String>> {
     let mut committer = committer.lock().unwrap_or_else(PoisonError::into_inner);
-    let done = committer.as_mut()?.commit(&[work]);
-    Some(done.and_then(|mut done| done.pop().ok_or_else(|| "the writer gave no answer".to_owned())))
+    Some(committer.as_mut()?.commit_alone(work))
 }
 
 /// The writer's thread. Ends with `Message::Close`, or when every sender is gone.
@@ -196,6 +201,15 @@ pub(super) struct Committer {
     pub(super) busy: Duration,
     pub(super) connection: Option<Connection>,
     pub(super) room: Room,
+    /// Another process had the lock at the last try.
+    pub(super) locked: bool,
+}
+
+/// Why nothing was written.
+struct Refused {
+    reason: String,
+    /// Because of a lock: a second try at once would only wait again.
+    locked: bool,
 }
 
 impl Committer {
@@ -210,41 +224,59 @@ impl Committer {
                     let _ = job.answer.send(Ok(done));
                 }
             }
-            Err(reason) if group.len() == 1 => {
-                group.into_iter().for_each(|job| drop(job.answer.send(Err(reason.clone()))));
+            Err(refused) if group.len() == 1 || refused.locked => {
+                group.into_iter().for_each(|job| drop(job.answer.send(Err(refused.reason.clone()))));
             }
             Err(_) => {
                 for job in group {
-                    let done = self.commit(&[&job.work]);
-                    let done = done.and_then(|mut done| done.pop().ok_or_else(|| "no answer".to_owned()));
-                    let _ = job.answer.send(done);
+                    let _ = job.answer.send(self.commit_alone(&job.work));
                 }
             }
         }
     }
 
+    fn commit_alone(&mut self, work: &Work) -> Result<Done, String> {
+        let mut done = self.commit(&[work]).map_err(|refused| refused.reason)?;
+        done.pop().ok_or_else(|| "the writer gave no answer".to_owned())
+    }
+
     /// One transaction. On an error nothing of it stays.
-    fn commit(&mut self, work: &[&Work]) -> Result<Vec<Done>, String> {
+    fn commit(&mut self, work: &[&Work]) -> Result<Vec<Done>, Refused> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => open::writer(&self.path, self.busy).map_err(|error| self.report(&error))?,
+            None => open::writer(&self.path, self.busy).map_err(|error| self.refused(&error))?,
         };
         self.room.make_for(work.iter().map(|work| work.bytes()).sum());
         match transact(&connection, work) {
             Ok(done) => {
+                self.patience(&connection, false);
                 self.connection = Some(connection);
                 Ok(done)
             }
             Err(error) => {
-                let reason = self.report(&error);
+                let refused = self.refused(&error);
                 // SQLite may have rolled back already, and then says that no transaction is active.
                 let _ = connection.execute_batch("ROLLBACK");
+                self.patience(&connection, refused.locked);
                 if !failure::spoils_connection(&error) {
                     self.connection = Some(connection);
                 }
-                Err(reason)
+                Err(refused)
             }
         }
+    }
+
+    /// The lock was seen, or is gone: how long the next write waits for it.
+    fn patience(&mut self, connection: &Connection, locked: bool) {
+        if std::mem::replace(&mut self.locked, locked) != locked {
+            let patience = if locked { BUSY_STILL.min(self.busy) } else { self.busy };
+            // It refuses only what is no time at all.
+            let _ = connection.busy_timeout(patience);
+        }
+    }
+
+    fn refused(&self, error: &rusqlite::Error) -> Refused {
+        Refused { reason: self.report(error), locked: failure::is_busy(error) }
     }
 
     fn report(&self, error: &rusqlite::Error) -> String {

@@ -5,6 +5,7 @@
 mod crash;
 mod epochs;
 mod fixtures;
+mod points;
 mod suite;
 
 use std::sync::Arc;

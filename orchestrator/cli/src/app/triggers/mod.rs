@@ -7,6 +7,7 @@
 pub(crate) mod branches;
 mod cron;
 mod hooks;
+mod logs;
 mod models;
 mod outbox;
 mod poll;
@@ -74,6 +75,7 @@ pub fn start(app: &Arc<App>) {
     tokio::spawn(hooks::run(Arc::clone(app)));
     tokio::spawn(branches::run(Arc::clone(app)));
     tokio::spawn(statuses::run(Arc::clone(app)));
+    tokio::spawn(logs::run(Arc::clone(app)));
     tokio::spawn(crate::app::retention::run(Arc::clone(app)));
     if app.options.database.is_some() {
         tokio::spawn(servers::run(Arc::clone(app)));

@@ -108,7 +108,7 @@ fn retention(fields: &Fields<'_>, problems: &mut Problems) -> Option<Retention> 
         Some(kept(&part, problems))
     };
     let (logs, artifacts) = (part("logs").unwrap_or_default(), part("artifacts").unwrap_or_default());
-    Some(Retention { builds: whole.builds, days: whole.days, logs, artifacts })
+    Some(Retention { builds: whole.builds, days: whole.days, logs, artifacts, ..Retention::default() })
 }
 
 fn kept(fields: &Fields<'_>, problems: &mut Problems) -> Kept {
