@@ -34,6 +34,8 @@ requests.post(f"{url}/job/up/build")
 until("the second runs", lambda: requests.get(f"{url}/job/up/2/api/json").json().get("building"))
 requests.post(f"{url}/quietDown")
 until("it ends", lambda: requests.get(f"{url}/job/up/2/api/json").json().get("result"))
+check(requests.post(f"{url}/api/v1/pipelines/up/builds", json={}).status_code == 409, "nor when our own API is asked")
+check(requests.post(f"{url}/job/up/2/replay/rebuild", allow_redirects=False).status_code == 409, "nor again")
 # The outbox is looked at at least every two seconds; a trigger that did not hold would have fired by then.
 time.sleep(3)
 check(job("down")["lastBuild"]["number"] == 1, "nothing begins while it is quiet")
@@ -66,4 +68,4 @@ check(end == "SUCCESS" and "went on" in requests.get(f"{url}/job/long/1/consoleT
 
 check(requests.post(f"{url}/exit", allow_redirects=False).status_code == 302, "asked to end")
 until("it has ended", lambda: not address.exists())
-done(8)
+done(10)

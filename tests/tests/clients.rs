@@ -21,6 +21,11 @@ fn clients() -> PathBuf {
 /// Runs a client's table against a server of its own.
 #[track_caller]
 fn table(script: &str) {
+    table_with(script, &[]);
+}
+
+#[track_caller]
+fn table_with(script: &str, more: &[PathBuf]) {
     let installed = clients();
     assert!(installed.exists(), "{} is not there; run tests/run once", installed.display());
     let house = House::new();
@@ -32,7 +37,7 @@ fn table(script: &str) {
         node
     } else {
         let mut python = Command::new(installed.join("venv/bin/python"));
-        python.arg("-W").arg("ignore").arg(scripts.join(script)).arg(&url);
+        python.arg("-W").arg("ignore").arg(scripts.join(script)).arg(&url).args(more);
         python
     };
     command.current_dir(house.dir.path()).env("PYTHONDONTWRITEBYTECODE", "1").stdin(Stdio::null());
@@ -115,6 +120,11 @@ fn the_shim_for_jenkins() {
 }
 
 #[test]
+fn the_shim_on_ourselves() {
+    table_with("shim_here.py", &[root().join("plugins/jenkins-shim")]);
+}
+
+#[test]
 fn git_hosts_are_told_how_builds_stand() {
     table("statuses.py");
 }
@@ -122,4 +132,37 @@ fn git_hosts_are_told_how_builds_stand() {
 #[test]
 fn a_server_is_quiet_restarts_and_ends_when_asked() {
     table("restart.py");
+}
+
+#[test]
+fn credentials_keep_within_their_bounds() {
+    table_with("bounds.py", &[haliotis_tests::binary()]);
+}
+
+#[test]
+fn polling_is_patient_and_no_host_delays_another() {
+    table("polling.py");
+}
+
+#[test]
+fn people_log_in_by_a_provider_of_openid_connect() {
+    let mut house = House::new();
+    let password = house.write("password", "a long enough passphrase");
+    house.vars.push(("HALIOTIS_ADMIN_PASSWORD_FILE".to_owned(), password.display().to_string()));
+    let mut server = house.start(&["serve", "--listen", "127.0.0.1:0"]);
+    let line = server.wait_for("answers at", std::time::Duration::from_secs(60));
+    let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address").to_owned();
+    let mut node = Command::new("node");
+    node.arg(root().join("tests/clients/oidc.mjs")).arg(&url).arg(clients().join("npm/node_modules"));
+    node.arg(haliotis_tests::binary()).current_dir(house.dir.path()).env("HOME", house.dir.path());
+    node.env("HALIOTIS_DATA_DIR", house.data()).env("HALIOTIS_USER", "mia").env("NO_COLOR", "1");
+    let answer = node.stdin(Stdio::null()).output().expect("node runs");
+    let (stdout, stderr) = (String::from_utf8_lossy(&answer.stdout), String::from_utf8_lossy(&answer.stderr));
+    server.stop();
+    assert!(answer.status.success() && stdout.contains("rows passed"), "{stdout}\n{stderr}");
+}
+
+#[test]
+fn our_own_api_has_no_server_error() {
+    table("our_api.py");
 }

@@ -13,6 +13,7 @@ pub mod chain;
 pub mod crumb;
 mod directory;
 mod name;
+pub mod oidc;
 pub mod password;
 mod permission;
 mod records;

@@ -145,7 +145,7 @@ struct Keys;
 
 #[async_trait]
 impl Credentials for Keys {
-    async fn fields(&self, id: &str) -> Result<Option<BTreeMap<String, String>>, String> {
+    async fn fields(&self, id: &str, _: &crate::Use<'_>) -> Result<Option<BTreeMap<String, String>>, String> {
         Ok((id == "pass").then(|| [("text".to_owned(), "hunter2".to_owned())].into()))
     }
 }

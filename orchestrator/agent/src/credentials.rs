@@ -8,7 +8,11 @@
 //! | SSH key, file | `NAME` is the path of a file that only the owner may read and that goes with the step; `NAME_CONTENT` is what it holds |
 //!
 //! `id.field` binds one field alone. `GIT` of a checkout is whatever git asks for: login, token or key. AWS keys are also
-//! what the step's own clients use, in the region that the call's `AWS_REGION` names. Values never enter a journal, a command line or a message.
+//! what the step's own clients use, in the region that the call's `AWS_REGION` names. A certificate is like a file, with
+//! its password in `NAME_PSW`. Values never enter a journal, a command line or a message.
+//!
+//! Each is asked for with where it would go: `http` sends it to the host of its `url`, `checkout` to that of its `repo`;
+//! of any other step nobody can tell, and a credential that is bound to hosts is withheld from it.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -17,6 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::Engine;
+use haliotis_model::bounds::Asker;
 use haliotis_model::{Call, NewBuild, Secret, Vars};
 use haliotis_plugin_api::CloudSettings;
 
@@ -24,12 +30,26 @@ use haliotis_plugin_api::CloudSettings;
 const TEXT: [&str; 4] = ["text", "secret", "token", "value"];
 /// Likewise of what belongs into a file.
 const FILE: [&str; 4] = ["key", "private-key", "content", "file"];
+/// Likewise, of bytes in base64.
+const BYTES: [&str; 2] = ["content-base64", "keystore-base64"];
 
 /// Where credentials are kept.
 #[async_trait]
 pub trait Credentials: Send + Sync {
-    /// The fields of a credential by its id; `None`: there is none. `Err` says why the store cannot be asked.
-    async fn fields(&self, id: &str) -> Result<Option<BTreeMap<String, String>>, String>;
+    /// The fields of a credential by its id; `None`: there is none. `Err` says why the store cannot be asked, or which
+    /// bound of the credential the use would break.
+    async fn fields(&self, id: &str, to: &Use<'_>) -> Result<Option<BTreeMap<String, String>>, String>;
+}
+
+/// What a credential is wanted for.
+#[derive(Clone, Copy, Debug)]
+pub struct Use<'a> {
+    /// The build.
+    pub build: &'a NewBuild,
+    /// A step of the pipeline, or the checkout of its own repository.
+    pub asker: Asker,
+    /// The address it is sent to and nowhere else; `None`: nobody can tell.
+    pub address: Option<&'a str>,
 }
 
 /// What a step gets of its credentials. Its files stay until the step has ended, also when the server goes before it.
@@ -55,17 +75,29 @@ pub(crate) async fn bind(
              configuration, or build a branch of the repository's own"
         ));
     }
+    let address = address(call, build);
     for (name, id) in &call.credentials {
-        let fields = look_up(store, id).await?;
+        let fields = look_up(store, id, &Use { build, asker: Asker::Step, address }).await?;
         let of_git = call.uses == "checkout" && name == "GIT";
         let add = if of_git { bound.add_git(&fields, folder) } else { bound.add(name, &fields, folder) };
         add.map_err(|reason| format!("credential `{id}`: {reason}"))?;
     }
     if let Some(id) = own_repository(call, build) {
-        let fields = look_up(store, id).await?;
+        let fields = look_up(store, id, &Use { build, asker: Asker::Server, address }).await?;
         bound.add_git(&fields, folder).map_err(|reason| format!("credential `{id}` of the repository: {reason}"))?;
     }
     Ok(bound)
+}
+
+/// Where the step's secrets go, for the kinds that say so.
+fn address<'a>(call: &'a Call, build: &'a NewBuild) -> Option<&'a str> {
+    let argument = |name: &str| call.with.get(name).and_then(|value| value.as_str());
+    match call.uses.as_str() {
+        // One that is put together of secrets is known to nobody yet.
+        "http" => argument("url").filter(|url| !url.contains("⟦secret ")),
+        "checkout" => argument("repo").or(build.source.repo.as_deref()),
+        _ => None,
+    }
 }
 
 /// The credential of the build's own repository, for the step that fetches it, unless the call binds its own.
@@ -79,9 +111,10 @@ fn own_repository<'a>(call: &Call, build: &'a NewBuild) -> Option<&'a str> {
     (call.uses == "checkout" && own && unbound).then_some(build.source.credential.as_deref()).flatten()
 }
 
-async fn look_up(store: &dyn Credentials, id: &str) -> Result<BTreeMap<String, String>, String> {
-    let ask =
-        async |id: &str| store.fields(id).await.map_err(|error| format!("credential `{id}` cannot be read: {error}"));
+async fn look_up(store: &dyn Credentials, id: &str, to: &Use<'_>) -> Result<BTreeMap<String, String>, String> {
+    let ask = async |id: &str| {
+        store.fields(id, to).await.map_err(|error| format!("credential `{id}` cannot be read: {error}"))
+    };
     if let Some(fields) = ask(id).await? {
         return Ok(fields);
     }
@@ -150,8 +183,17 @@ impl Bound {
             get("session-token").into_iter().for_each(|token| self.hide("AWS_SESSION_TOKEN", token));
             return Ok(());
         }
+        if let Some(text) = BYTES.into_iter().find_map(get) {
+            let bytes = base64::engine::general_purpose::STANDARD.decode(text);
+            let path =
+                self.keep(name, &bytes.map_err(|_| "what is kept of it is no base64; store it again")?, folder)?;
+            self.vars.insert(name.to_owned(), path);
+            self.hide(&format!("{name}_CONTENT_BASE64"), text);
+            get("password").into_iter().for_each(|password| self.hide(&format!("{name}_PSW"), password));
+            return Ok(());
+        }
         if let Some(content) = FILE.into_iter().find_map(get) {
-            let path = self.keep(name, content, folder)?;
+            let path = self.keep(name, content.as_bytes(), folder)?;
             self.vars.insert(name.to_owned(), path);
             self.hide(&format!("{name}_CONTENT"), content);
             get("username").into_iter().for_each(|user| {
@@ -183,7 +225,7 @@ impl Bound {
             return self.add("GIT_PASSWORD", fields, folder);
         }
         if let Some(key) = FILE.into_iter().find_map(|field| fields.get(field)) {
-            let path = self.keep("GIT_KEY", key, folder)?;
+            let path = self.keep("GIT_KEY", key.as_bytes(), folder)?;
             let command = format!("ssh -i '{}' -o IdentitiesOnly=yes -o BatchMode=yes", path.replace('\'', r"'\''"));
             self.vars.insert("GIT_SSH_COMMAND".to_owned(), command);
             return Ok(());
@@ -196,13 +238,13 @@ impl Bound {
     }
 
     /// Writes a file for the owner alone.
-    fn keep(&mut self, name: &str, content: &str, folder: &Path) -> Result<String, String> {
+    fn keep(&mut self, name: &str, content: &[u8], folder: &Path) -> Result<String, String> {
         let path = folder.join(format!("credential-{name}"));
         let write = || {
             std::fs::create_dir_all(folder)?;
             let mut file =
                 std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-            file.write_all(content.as_bytes())
+            file.write_all(content)
         };
         write().map_err(|error| format!("its file {} cannot be written: {error}", path.display()))?;
         self.files.push(path.clone());
@@ -229,8 +271,10 @@ mod tests {
 
     #[async_trait]
     impl Credentials for Store {
-        async fn fields(&self, id: &str) -> Result<Option<BTreeMap<String, String>>, String> {
+        async fn fields(&self, id: &str, to: &Use<'_>) -> Result<Option<BTreeMap<String, String>>, String> {
             let fields: &[(&str, &str)] = match id {
+                "where" => return Ok(Some([("text".to_owned(), format!("{:?} {:?}", to.asker, to.address))].into())),
+                "p12" => &[("keystore-base64", "AAH/"), ("password", "pw")],
                 "login" => &[("username", "ada"), ("password", "s3cr3t")],
                 "token" => &[("text", "t0ken")],
                 "aws" => &[("access-key-id", "AKIA"), ("secret-access-key", "shh!")],
@@ -294,6 +338,32 @@ mod tests {
         assert_eq!(bound.vars["K_USR"], "git");
         bound.remove_files();
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn bytes_are_a_file_and_the_password_a_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let bound = bound("sh", &[("K", "p12")], dir.path()).await.unwrap();
+        assert_eq!(std::fs::read(&bound.vars["K"]).unwrap(), [0, 1, 255]);
+        assert!(flat(&bound).contains(&"*K_PSW=pw".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn who_asks_says_where_the_secret_would_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let asked = async |uses: &str, argument: (&str, &str)| {
+            let mut call = Call::new(StepId::new("/s"), uses);
+            call.credentials.insert("T".to_owned(), "where".to_owned());
+            call.with.insert(argument.0.to_owned(), argument.1.into());
+            let build = crate::agent::tests::build();
+            flat(&bind(&Store, &call, &build, dir.path()).await.unwrap()).join(" ")
+        };
+        let url = "https://api.example/x";
+        assert_eq!(asked("http", ("url", url)).await, format!("*T=Step Some({url:?})"));
+        assert_eq!(asked("checkout", ("repo", url)).await, format!("*T=Step Some({url:?})"));
+        assert_eq!(asked("sh", ("script", url)).await, "*T=Step None");
+        let hidden = format!("https://{}.example", haliotis_model::placeholder("T"));
+        assert_eq!(asked("http", ("url", &hidden)).await, "*T=Step None");
     }
 
     #[tokio::test]

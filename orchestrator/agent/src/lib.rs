@@ -18,7 +18,7 @@ mod supervise;
 mod vars;
 
 pub use agent::{AGENT_NAME, AgentConfig, GRACE_MS, LocalAgent};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Use};
 pub use folders::WORKSPACES_KEPT;
 pub use mask::{MASK, MIN_LENGTH, Masker};
 pub use supervise::{GIVE_UP, IDLE_LIMIT, LEFTOVER_GRACE, Supervisor, supervise_main};

@@ -69,12 +69,16 @@ pub enum Verb {
     User(commands::user::User),
     /// Secrets of webhooks
     Hook(commands::hook::Hook),
+    /// A provider of OpenID Connect that people log in by
+    Login(commands::login::Login),
     /// Make, list and revoke API tokens
     Token(commands::token::Token),
     /// Verify and export the audit trail
     Audit(commands::audit::Audit),
     /// Store, list and remove credentials
     Credential(commands::credential::Credential),
+    /// Deploy targets and which builds may deploy there
+    Environment(commands::environment::Environment),
     /// List builds, or show one
     Builds(commands::builds::Builds),
     /// Print a build's logs

@@ -68,13 +68,16 @@ pub struct Delivery {
 pub struct Credential {
     /// As pipelines name it.
     pub id: String,
-    /// `text`, `username-password`, `aws`, `ssh-key`, `file`.
+    /// `text`, `username-password`, `aws`, `aws-role`, `ssh-key`, `certificate`, `file`.
     pub kind: String,
     /// For people.
     #[serde(default)]
     pub description: String,
     /// Field to value.
     pub fields: std::collections::BTreeMap<String, String>,
+    /// Where it may be used. Sealed with the fields, so a list of credentials, which is not opened, shows none.
+    #[serde(default)]
+    pub bounds: haliotis_model::bounds::Bounds,
 }
 
 impl std::fmt::Debug for Credential {

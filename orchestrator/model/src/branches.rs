@@ -150,7 +150,7 @@ impl BranchProject {
 }
 
 /// `*` stands for anything. Work is bounded by the product of the lengths.
-fn wild(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn wild(pattern: &[u8], name: &[u8]) -> bool {
     let mut states = vec![false; name.len() + 1];
     if let Some(first) = states.first_mut() {
         *first = true;

@@ -3,6 +3,7 @@
 //! Plain data. No IO, no clock, no async, no unordered maps: every other crate may name this one, and this one names
 //! none of ours. Names are the field's (ARCHITECTURE.md, Words); one word per thing across code, SQL, API and pages.
 
+pub mod bounds;
 pub mod branches;
 mod build;
 mod id;

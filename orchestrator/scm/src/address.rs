@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use haliotis_model::Secret;
+use haliotis_model::bounds::Destination;
 use url::Url;
 
 use crate::{Credential, ScmError};
@@ -190,6 +191,25 @@ fn without_password(text: &str) -> String {
     }
 }
 
+/// Where a secret goes that is sent to this address, as bounds of credentials know it. An address that is none goes nobody
+/// knows where.
+pub fn destination(address: &str) -> Destination {
+    if let Ok(repo) = RepoUrl::parse(address) {
+        return match repo.transport {
+            Transport::Local => Destination::Local,
+            _ => Destination::Host(repo.host, repo.port),
+        };
+    }
+    // An address without a path is no repository, and one that `http` may be told.
+    match Url::parse(address) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") => match url.host_str() {
+            Some(host) => Destination::Host(host.to_ascii_lowercase(), url.port_or_known_default()),
+            None => Destination::Unknown,
+        },
+        _ => Destination::Unknown,
+    }
+}
+
 /// Whether two addresses mean the same repository: host and path without `.git`, whatever the protocol and the user.
 /// Ports count only between two addresses of one protocol. An address that does not parse equals itself alone.
 pub fn same_repo(one: &str, other: &str) -> bool {
@@ -227,6 +247,24 @@ mod tests {
         ];
         for (one, other) in different {
             assert!(!same_repo(one, other), "{one} and {other}");
+        }
+    }
+
+    #[test]
+    fn where_a_secret_goes_is_read_as_git_and_http_read_it() {
+        let host = |name: &str, port| Destination::Host(name.to_owned(), port);
+        for (address, to) in [
+            ("https://git.example/a/b", host("git.example", Some(443))),
+            ("https://API.example", host("api.example", Some(443))),
+            ("http://api.example:8080?x", host("api.example", Some(8080))),
+            ("https://good.example@evil.example/a", host("evil.example", Some(443))),
+            ("https://good.example\\@evil.example/a", host("good.example", Some(443))),
+            ("git@git.example:a/b", host("git.example", None)),
+            ("/srv/git/a", Destination::Local),
+            ("ext::sh -c x", Destination::Unknown),
+            ("", Destination::Unknown),
+        ] {
+            assert_eq!(destination(address), to, "{address}");
         }
     }
 

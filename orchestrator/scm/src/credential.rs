@@ -56,7 +56,7 @@ impl Credential {
     }
 
     /// User name and password as https wants them; none for a key.
-    pub(crate) fn https(&self) -> Option<(&str, &Secret)> {
+    pub fn https(&self) -> Option<(&str, &Secret)> {
         match self {
             Credential::UserPassword { username, password } => Some((username, password)),
             Credential::Token { token } => Some((TOKEN_USERNAME, token)),

@@ -1,5 +1,7 @@
 //! What can go wrong with a repository: what, where, and what to do next.
 
+use std::time::Duration;
+
 /// An error of a git host, a repository or the `git` program. URLs in messages never hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum ScmError {
@@ -28,6 +30,16 @@ pub enum ScmError {
         url: String,
         /// Git's words.
         detail: String,
+    },
+    /// The host answers that it is asked too often, or cannot answer just now. Trying again later helps.
+    #[error("the host of {url} asks for patience: {detail}; it is asked again later")]
+    Busy {
+        /// The repository.
+        url: String,
+        /// Git's words.
+        detail: String,
+        /// How long it wants to be left alone (`Retry-After`), as far as it said.
+        after: Option<Duration>,
     },
     /// The host answers and does not let us in.
     #[error("{url} refused the credential: {detail}; check the credential that the pipeline names and its rights")]
@@ -135,6 +147,14 @@ pub enum ScmError {
 impl ScmError {
     /// Whether trying again later, with nothing changed, may help.
     pub fn is_passing(&self) -> bool {
-        matches!(self, ScmError::HostGone { .. } | ScmError::Timeout { .. })
+        matches!(self, ScmError::HostGone { .. } | ScmError::Timeout { .. } | ScmError::Busy { .. })
+    }
+
+    /// How long the host wants to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            ScmError::Busy { after, .. } => *after,
+            _ => None,
+        }
     }
 }

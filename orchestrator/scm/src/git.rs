@@ -252,6 +252,10 @@ impl<'a> Git<'a> {
         command.args(["-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "core.hooksPath=/dev/null"]);
         // A host that sends less than 1 kB/s for 30 s is gone.
         command.args(["-c", "http.lowSpeedLimit=1000", "-c", "http.lowSpeedTime=30"]);
+        if self.verb == "ls-remote" && self.url.transport() == Transport::Http {
+            // The one way to hear `Retry-After`. Headers alone; git leaves credentials out of its trace.
+            command.env("GIT_TRACE_CURL", "2").env("GIT_TRACE_CURL_NO_DATA", "1").env("GIT_TRACE_REDACT", "1");
+        }
         self.give_credential(&mut command)?;
         Ok(command)
     }

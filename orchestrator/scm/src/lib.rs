@@ -20,7 +20,7 @@ mod testing;
 mod tree;
 pub mod webhook;
 
-pub use address::{RepoUrl, Transport, same_repo};
+pub use address::{RepoUrl, Transport, destination, same_repo};
 pub use changes::{CommitChange, Edit};
 pub use credential::Credential;
 pub use error::ScmError;

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use async_trait::async_trait;
 use axum::http::HeaderMap;
 use bytes::Bytes;
+use haliotis_access::oidc::{self, Claims, Journey};
 use haliotis_engine::Created;
 use haliotis_engine::trigger::BuildRequest;
 use haliotis_flow::Diagnostic;
@@ -248,6 +249,22 @@ pub trait Process: Send + Sync {
     fn end(&self, how: Ending);
     /// Runs plain Groovy without steps; the answer is what it printed, as Jenkins' script console shows it.
     async fn script(&self, groovy: String) -> Result<String, EdgeError>;
+}
+
+/// A provider of OpenID Connect, which vouches for people. `None`: none is set up.
+#[async_trait]
+pub trait LoginProvider: Send + Sync {
+    /// Whether one is set up.
+    async fn offered(&self) -> bool;
+    /// Where a person is sent; the provider sends them on to `back`.
+    async fn address(&self, journey: &Journey, back: &str) -> Result<Option<String>, EdgeError>;
+    /// What the provider says of the person who brought this code, checked.
+    async fn claims(
+        &self,
+        journey: &Journey,
+        code: &str,
+        back: &str,
+    ) -> Result<Option<(oidc::Provider, Claims)>, EdgeError>;
 }
 
 /// Reads Jenkinsfiles without running them. Problems are lines in Jenkins' words, with their places.

@@ -4,11 +4,14 @@
 //! refused (DNS rebinding), a change from another origin is refused (`Origin`, `Sec-Fetch-Site`), and no GET changes
 //! anything. Answers carry a policy that lets no inline or foreign script run and nobody frame the page.
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -16,6 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use url::Url;
 
+use crate::access::Caller;
 use crate::error::Failed;
 use crate::state::AppState;
 
@@ -38,15 +42,40 @@ async fn check(State(state): State<AppState>, request: Request, next: Next) -> R
         Ok(()) => {
             let (mut parts, body) = request.into_parts();
             let caller = state.access.admit(&state.config, &parts).await;
-            parts.extensions.insert(caller);
-            parts.extensions.insert(state.clone());
-            next.run(Request::from_parts(parts, body)).await
+            match too_much(&state, &caller, &parts) {
+                None => {
+                    parts.extensions.insert(caller);
+                    parts.extensions.insert(state.clone());
+                    next.run(Request::from_parts(parts, body)).await
+                }
+                Some(refused) => refused,
+            }
         }
         Err(failed) => failed.into_response(),
     };
     harden(response.headers_mut());
     crate::jenkins::mark(&state, &mut response);
     response
+}
+
+/// The answer to a client who asks for too much.
+fn too_much(state: &AppState, caller: &Caller, parts: &Parts) -> Option<Response> {
+    if state.config.dev {
+        return None;
+    }
+    let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(address)| address.ip());
+    let (client, rate) = match (caller.known(), address) {
+        (true, _) => (format!("@{}", caller.name), state.rates.known),
+        (false, Some(address)) => (address.to_string(), state.rates.unknown),
+        (false, None) => return None,
+    };
+    let seconds = state.own.buckets.take(&client, rate, Instant::now()).err()?;
+    let message = "this client asks for more than one client may";
+    let help = format!("Ask again in {seconds} s; look at what changed with a live stream rather than in a loop.");
+    let failed = Failed::new(StatusCode::TOO_MANY_REQUESTS, "rate", message, help);
+    let mut response = failed.into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    Some(response)
 }
 
 /// Headers that every answer carries. An answer may bring a stricter policy of its own.

@@ -26,6 +26,7 @@ mod listen;
 mod live;
 mod overview;
 mod pages;
+mod rates;
 mod reports;
 mod served;
 mod shown;
@@ -35,9 +36,10 @@ mod words;
 pub use api::document;
 pub use edges::{
     Actions, ArtifactBody, ArtifactInfo, Artifacts, CommitRow, EdgeError, Ending, EndpointInfo, HookAnswer, Hooks,
-    Invocation, JenkinsfileSyntax, LogChunk, Logs, ModelGroup, ModelPackage, Models, Process,
+    Invocation, JenkinsfileSyntax, LogChunk, LoginProvider, Logs, ModelGroup, ModelPackage, Models, Process,
 };
 pub use listen::Limits;
+pub use rates::{Rate, Rates};
 pub use state::{AppState, Edges, ServerConfig};
 
 use std::future::Future;
@@ -66,6 +68,7 @@ fn all() -> access::Routes {
         .merge(live::routes())
         .merge(pages::routes())
         .merge(access::login::routes())
+        .merge(access::vouched::routes())
         .merge(jenkins::routes())
         .merge(assets::routes())
 }

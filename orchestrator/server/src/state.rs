@@ -9,8 +9,9 @@ use haliotis_model::Millis;
 use tokio::sync::watch;
 
 use crate::access::Access;
-use crate::edges::{Actions, Artifacts, Hooks, JenkinsfileSyntax, Logs, Models, Process};
+use crate::edges::{Actions, Artifacts, Hooks, JenkinsfileSyntax, LoginProvider, Logs, Models, Process};
 use crate::lines::Indexes;
+use crate::rates::Rates;
 
 /// Fixed for the life of the server.
 #[derive(Clone, Debug)]
@@ -50,10 +51,14 @@ pub struct AppState {
     pub jenkinsfiles: Option<Arc<dyn JenkinsfileSyntax>>,
     /// The process, where the binary lets administrators ask something of it.
     pub process: Option<Arc<dyn Process>>,
+    /// Who vouches for people beside us.
+    pub provider: Option<Arc<dyn LoginProvider>>,
     /// Who may do what.
     pub access: Arc<Access>,
     /// Fixed values.
     pub config: Arc<ServerConfig>,
+    /// How much one client may ask.
+    pub rates: Rates,
     pub(crate) own: Arc<Own>,
 }
 
@@ -63,6 +68,7 @@ pub(crate) struct Own {
     pub(crate) requests: AtomicU64,
     pub(crate) streams: AtomicI64,
     pub(crate) indexes: Indexes,
+    pub(crate) buckets: crate::rates::Buckets,
     pub(crate) jenkins: crate::jenkins::Kept,
     stop: watch::Sender<bool>,
 }
@@ -90,6 +96,7 @@ impl AppState {
             requests: AtomicU64::new(0),
             streams: AtomicI64::new(0),
             indexes: Indexes::default(),
+            buckets: crate::rates::Buckets::default(),
             jenkins: crate::jenkins::Kept::default(),
             stop: watch::Sender::new(false),
         };
@@ -104,8 +111,10 @@ impl AppState {
             hooks,
             jenkinsfiles: None,
             process: None,
+            provider: None,
             access,
             config,
+            rates: Rates::default(),
             own: Arc::new(own),
         }
     }
@@ -117,10 +126,24 @@ impl AppState {
         self
     }
 
+    /// The same with other rates for clients.
+    #[must_use]
+    pub fn with_rates(mut self, rates: Rates) -> Self {
+        self.rates = rates;
+        self
+    }
+
     /// The same with a reader of Jenkinsfiles.
     #[must_use]
     pub fn with_jenkinsfiles(mut self, syntax: Arc<dyn JenkinsfileSyntax>) -> Self {
         self.jenkinsfiles = Some(syntax);
+        self
+    }
+
+    /// The same with a provider that vouches for people.
+    #[must_use]
+    pub fn with_provider(mut self, provider: Arc<dyn LoginProvider>) -> Self {
+        self.provider = Some(provider);
         self
     }
 

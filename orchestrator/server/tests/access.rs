@@ -217,6 +217,8 @@ async fn what_needs_no_login_is_written_down() {
         "/healthz",
         "/hooks/{host}",
         "/login",
+        "/login/provider",
+        "/login/provider/back",
         "/readyz",
     ];
     assert_eq!(open, known, "a route without login is added here on purpose, or not at all");

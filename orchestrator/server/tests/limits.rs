@@ -7,7 +7,7 @@ mod world;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use haliotis_server::{Limits, serve_within};
+use haliotis_server::{Limits, Rate, Rates, serve_within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -133,4 +133,21 @@ async fn a_server_that_stops_ends_what_is_open() {
     stop.send(()).unwrap();
     rest(&mut idle).await;
     assert!(TcpStream::connect(address).await.is_err(), "nobody listens any more");
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_too_much_is_told_when_to_come_again() {
+    let mut world =
+        World::over(std::sync::Arc::default(), haliotis_server::ServerConfig { dev: false, ..world::config() }).await;
+    let slow = Rate { burst: 3.0, per_second: 0.01 };
+    world.state = world.state.with_rates(Rates { known: slow, unknown: slow });
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve_within(listener, world.state, Limits::default(), std::future::pending()));
+    let ask = "GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    for _ in 0..3 {
+        assert!(talk(address, ask.as_bytes()).await.starts_with("HTTP/1.1 200"));
+    }
+    let told = talk(address, ask.as_bytes()).await.to_lowercase();
+    assert!(told.starts_with("http/1.1 429") && told.contains("retry-after: "), "{told}");
 }

@@ -15,6 +15,8 @@ use std::sync::{Mutex, PoisonError};
 
 use haliotis_access::seal::{Envelope, SealError, SealKey};
 use haliotis_engine::{Credential, JournalError};
+use haliotis_model::bounds::Bounds;
+use serde::{Deserialize, Serialize};
 
 use crate::data_dir::private_file;
 
@@ -27,6 +29,23 @@ const FILE: &str = "credentials.key";
 const SEALED: &str = "sealed";
 /// A file of keys is small; more is a mistake.
 const FILE_MOST: u64 = 16 << 10;
+
+/// What is sealed: the fields, and beside them the bounds, where nobody who has the database alone can widen them.
+#[derive(Serialize, Deserialize)]
+struct Plain {
+    #[serde(flatten)]
+    fields: BTreeMap<String, String>,
+    /// No field's name begins so.
+    #[serde(rename = "@bounds", default, skip_serializing_if = "Option::is_none")]
+    bounds: Option<Bounds>,
+}
+
+impl Plain {
+    fn of(credential: &Credential) -> Self {
+        let bounds = Some(credential.bounds.clone()).filter(|bounds| *bounds != Bounds::default());
+        Self { fields: credential.fields.clone(), bounds }
+    }
+}
 
 /// Where the key is, and the key once it was needed.
 #[derive(Debug)]
@@ -44,7 +63,7 @@ impl Vault {
 
     /// Seals the fields of a credential.
     pub(crate) fn close(&self, credential: &Credential) -> Result<Credential, JournalError> {
-        let plain = serde_json::to_vec(&credential.fields).map_err(|error| failed(&credential.id, &error))?;
+        let plain = serde_json::to_vec(&Plain::of(credential)).map_err(|error| failed(&credential.id, &error))?;
         let envelope = self.current()?.seal(&name(&credential.id), &plain).map_err(|e| failed(&credential.id, &e))?;
         with_fields(credential, &envelope)
     }
@@ -62,9 +81,8 @@ impl Vault {
             other => other,
         };
         let plain = plain.map_err(|error| failed(&credential.id, &error))?;
-        let fields: BTreeMap<String, String> =
-            serde_json::from_slice(&plain).map_err(|error| failed(&credential.id, &error))?;
-        Ok(Credential { fields, ..credential })
+        let plain: Plain = serde_json::from_slice(&plain).map_err(|error| failed(&credential.id, &error))?;
+        Ok(Credential { fields: plain.fields, bounds: plain.bounds.unwrap_or_default(), ..credential })
     }
 
     /// Puts a new key in front; the old ones stay until [`Vault::forget_old`].
@@ -192,7 +210,8 @@ fn envelope_of(credential: &Credential) -> Result<Option<Envelope>, JournalError
 
 fn with_fields(credential: &Credential, envelope: &Envelope) -> Result<Credential, JournalError> {
     let text = serde_json::to_string(envelope).map_err(|error| failed(&credential.id, &error))?;
-    Ok(Credential { fields: [(SEALED.to_owned(), text)].into(), ..credential.clone() })
+    let fields = [(SEALED.to_owned(), text)].into();
+    Ok(Credential { fields, bounds: Bounds::default(), ..credential.clone() })
 }
 
 fn failed(id: &str, error: &dyn std::fmt::Display) -> JournalError {
@@ -212,6 +231,7 @@ mod tests {
             kind: "username-password".to_owned(),
             description: String::new(),
             fields: fields.into(),
+            bounds: Bounds { hosts: vec!["git.example".to_owned()], ..Bounds::default() },
         }
     }
 
@@ -221,7 +241,10 @@ mod tests {
         let vault = Vault::new(dir.path());
         let sealed = vault.close(&credential()).unwrap();
         assert!(!format!("{sealed:?}").contains("s3cr3t") && !format!("{sealed:?}").contains("ada"));
-        assert_eq!(vault.open(sealed.clone()).unwrap().fields, credential().fields);
+        assert_eq!(vault.open(sealed.clone()).unwrap(), credential());
+        assert_eq!((sealed.bounds.clone(), format!("{sealed:?}").contains("git.example")), (Bounds::default(), false));
+        let before_bounds = Credential { bounds: Bounds::default(), ..credential() };
+        assert_eq!(vault.open(vault.close(&before_bounds).unwrap()).unwrap(), before_bounds);
         assert_eq!(vault.open(credential()).unwrap().fields, credential().fields, "from before there was a key");
         let file = dir.path().join(FILE);
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);

@@ -9,7 +9,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -17,9 +17,10 @@ use haliotis_model::{
     ArgumentKind, ArgumentSchema, Delivery, Object, OutputSchema, Placement, StepOutput, StepSchema, Value,
 };
 use haliotis_plugin_api::{Started, StepContext, StepError, StepRunner};
+use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Response};
 
-use crate::{process, stopping};
+use crate::{process, reach, stopping};
 
 /// How long a whole request may take unless the step says otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -150,8 +151,11 @@ fn request(ctx: &StepContext, method: Method) -> Result<RequestBuilder, StepErro
     if !matches!(url.scheme(), "http" | "https") {
         return Err(usage(&format!("`url` must begin with http:// or https://, not {}:", url.scheme())));
     }
+    if let Some(why) = reach::refused(&url) {
+        return Err(usage(&why));
+    }
     let timeout = ctx.duration_ms("timeout").map_or(DEFAULT_TIMEOUT, Duration::from_millis);
-    let mut request = client()?.request(method, url).timeout(timeout);
+    let mut request = client(!ctx.secrets.is_empty())?.request(method, url).timeout(timeout);
     for (name, value) in ctx.map("headers") {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let name = reqwest::header::HeaderName::from_bytes(name.as_bytes())
@@ -228,22 +232,44 @@ fn shown_url(ctx: &StepContext) -> Result<String, StepError> {
     Ok(process::masked(ctx, url.to_string()))
 }
 
-/// One client for all steps; made at the first request, since it reads the machine's certificates.
-fn client() -> Result<&'static Client, StepError> {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    if let Some(client) = CLIENT.get() {
+/// Redirects that are followed one after another.
+const MAX_REDIRECTS: usize = 10;
+
+/// Where a redirect may lead: nowhere that a request may not go, and with a secret to no other place than the first.
+fn redirects(secret: bool) -> Policy {
+    Policy::custom(move |attempt| {
+        if let Some(why) = reach::refused(attempt.url()) {
+            return attempt.error(why);
+        }
+        if attempt.previous().len() > MAX_REDIRECTS {
+            return attempt.error("more than ten redirects");
+        }
+        let same = attempt.previous().first().is_some_and(|first| first.origin() == attempt.url().origin());
+        if secret && !same { attempt.stop() } else { attempt.follow() }
+    })
+}
+
+/// One client for all steps with a secret and one for those without; made at the first request, since it reads the
+/// machine's certificates.
+fn client(secret: bool) -> Result<&'static Client, StepError> {
+    static CLIENTS: [OnceLock<Client>; 2] = [OnceLock::new(), OnceLock::new()];
+    let [plain, trusted] = &CLIENTS;
+    let place = if secret { trusted } else { plain };
+    if let Some(client) = place.get() {
         return Ok(client);
     }
     // An error means that a provider is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(redirects(secret))
+        .dns_resolver(Arc::new(reach::Resolver))
         .user_agent(concat!("haliotis/", env!("CARGO_PKG_VERSION")))
         .build()
         .map_err(|error| {
             StepError::World(format!("http: cannot set up TLS (are CA certificates installed?): {error}"))
         })?;
-    Ok(CLIENT.get_or_init(|| client))
+    Ok(place.get_or_init(|| client))
 }
 
 fn answer_file(ctx: &StepContext) -> PathBuf {
@@ -256,7 +282,6 @@ fn usage(text: &str) -> StepError {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use axum::Router;
@@ -275,6 +300,14 @@ mod tests {
         let router = Router::new()
             .route("/json", get(async || axum::Json(json!({"mse": 4.5}))))
             .route("/token", get(async |headers: HeaderMap| format!("{:?}", headers.get("authorization"))))
+            .route("/keep", get(async || axum::response::Redirect::temporary("/token")))
+            .route(
+                "/lead/{port}",
+                get(async |axum::extract::Path(port): axum::extract::Path<u16>| {
+                    axum::response::Redirect::temporary(&format!("http://127.0.0.1:{port}/token"))
+                }),
+            )
+            .route("/metadata", get(async || axum::response::Redirect::temporary("http://169.254.169.254/latest")))
             .route("/slow", get(async || tokio::time::sleep(std::time::Duration::from_secs(60)).await))
             .route(
                 "/post",
@@ -313,6 +346,32 @@ mod tests {
         fs::remove_file(answer_file(&case.ctx)).unwrap();
         assert!(matches!(case.try_run().await, Err(StepError::Unknown(_))));
         assert_eq!(posts.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_secret_follows_no_redirect_to_another_host() {
+        let ((at, _), (other, _)) = (server().await, server().await);
+        let port = other.rsplit(':').next().unwrap();
+        let ask = async |path: String, secret: bool| {
+            let headers = json!({"authorization": "Bearer $TOKEN"});
+            let mut case = Case::new("http", json!({"url": format!("{at}{path}"), "headers": headers}));
+            if secret {
+                case.ctx.secrets = vec![("TOKEN".to_owned(), Secret::new("hunter22"))];
+            }
+            case.run().await
+        };
+        assert_eq!(ask("/keep".to_owned(), true).await.outputs["body"], "Some(\"Bearer ****\")");
+        assert_eq!(ask(format!("/lead/{port}"), true).await.outputs["status"], 307, "it was not followed");
+        assert_eq!(ask(format!("/lead/{port}"), false).await.outputs["status"], 200);
+    }
+
+    #[tokio::test]
+    async fn the_metadata_service_is_out_of_reach_also_by_a_redirect() {
+        let (at, _) = server().await;
+        let direct = Case::new("http", json!({"url": "http://169.254.169.254/latest"})).try_run().await;
+        assert!(matches!(&direct, Err(StepError::Usage(why)) if why.contains("policy:")), "{direct:?}");
+        let led = Case::new("http", json!({"url": format!("{at}/metadata")})).run().await.message.unwrap();
+        assert!(led.contains("policy: 169.254.169.254"), "{led}");
     }
 
     #[tokio::test]

@@ -19,6 +19,7 @@ mod manifest;
 mod noop;
 mod process;
 mod program;
+mod reach;
 mod read_file;
 mod sh;
 mod sleep;
@@ -33,6 +34,7 @@ use haliotis_model::Placement;
 use haliotis_plugin_api::StepRunner;
 pub use mail::{FindServer, Mail, MailServer};
 pub use manifest::programs;
+pub use reach::{Reach, limit_requests};
 
 /// All built-in steps, by name.
 pub const STEPS: &[&dyn StepRunner] = &[

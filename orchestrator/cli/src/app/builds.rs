@@ -6,6 +6,7 @@ use haliotis_flow::Diagnostic;
 use haliotis_model::branches::{HEADS, Head};
 use haliotis_model::{Cause, NewBuild, Object, Pipeline, Source, Value, WorkspaceKind};
 
+use crate::app::credentials::by_server;
 use crate::app::libraries::Libraries;
 use crate::app::triggers::branches;
 use crate::app::{App, previous, registry};
@@ -25,9 +26,9 @@ pub enum BuildError {
     /// The repository did not give the definition.
     #[error(transparent)]
     Scm(#[from] haliotis_scm::ScmError),
-    /// A credential is named and not stored.
-    #[error("there is no credential `{0}`; store it first")]
-    NoCredential(String),
+    /// A credential is named and not stored, or may not be used for this.
+    #[error(transparent)]
+    Withheld(#[from] crate::app::credentials::Withheld),
     /// The branch is not there.
     #[error("{repo} has no branch `{branch}`; push one, or register the pipeline with another")]
     NoBranch {
@@ -167,11 +168,17 @@ impl App {
             credential: pipeline.credential.clone(),
         };
         let libraries = Libraries::new(&self.options.config_dir, &self.cache_dir(), Some(self.store.as_ref()));
+        let libraries = libraries.of(&pipeline.name);
         let Some(repo) = &pipeline.repo else {
             libraries.pin_wanted(&mut source).await;
             return Ok(source);
         };
-        let credential = self.git_credential(pipeline.credential.as_deref()).await?;
+        let wish = by_server(
+            &pipeline.name,
+            Some(&pipeline.branch).filter(|branch| !branch.is_empty()).map(String::as_str),
+            repo,
+        );
+        let credential = self.git_credential(pipeline.credential.as_deref(), &wish).await?;
         let branch = if pipeline.branch.is_empty() { "main" } else { &pipeline.branch };
         let commit = match commit {
             Some(commit) => commit,

@@ -21,6 +21,10 @@ use crate::app::triggers::GitHooks;
 /// A build's artifacts shown on a page; more is for the archive.
 const MAX_LISTED: usize = 5_000;
 
+/// Why nothing begins. Jenkins' API keeps what is asked for in its queue; here whoever asks is told.
+const QUIET: &str = "the server is quiet and begins no builds; ask again when an administrator has ended that \
+                     (cancelQuietDown), or after its next start";
+
 /// All edges of an app.
 pub fn all(app: &Arc<App>) -> Edges {
     Edges {
@@ -216,6 +220,10 @@ impl Models for Registry {
     }
 
     async fn packages(&self, group: &str) -> Result<Vec<ModelPackage>, EdgeError> {
+        // What cannot be a group's name (or ARN) is none; the registry would call it a fault of the request.
+        if group.is_empty() || !group.chars().all(|sign| sign.is_ascii_alphanumeric() || "-:/".contains(sign)) {
+            return Err(EdgeError::NotFound(format!("there is no model package group named {group:?}")));
+        }
         let mut packages = Vec::new();
         for package in registry::list_model_packages(&self.0.cloud, group).await.map_err(unavailable)? {
             packages.push(self.shaped(package).await);
@@ -273,6 +281,9 @@ impl Actions for Doer {
         by: &str,
         once: Option<String>,
     ) -> Result<Created, EdgeError> {
+        if self.0.quiet.now() {
+            return Err(EdgeError::Conflict(QUIET.to_owned()));
+        }
         let request = BuildRequest {
             pipeline: pipeline.to_owned(),
             cause: Cause::User { by: by.to_owned() },
@@ -339,7 +350,7 @@ fn refused(error: BuildError) -> EdgeError {
         BuildError::Disabled(_) => EdgeError::Conflict(error.to_string()),
         BuildError::Parameters(_) => EdgeError::Invalid(error.to_string()),
         BuildError::Definition { problems, .. } => EdgeError::Definition(problems),
-        BuildError::Scm(_) | BuildError::NoBranch { .. } | BuildError::NoCredential(_) => {
+        BuildError::Scm(_) | BuildError::NoBranch { .. } | BuildError::Withheld(_) => {
             EdgeError::Invalid(error.to_string())
         }
         BuildError::Create(_) | BuildError::Store(_) => EdgeError::Unavailable(error.to_string()),

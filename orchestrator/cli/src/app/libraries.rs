@@ -9,6 +9,7 @@
 
 use std::path::{Path, PathBuf};
 
+use haliotis_model::bounds::Asker;
 use haliotis_model::{Object, Source, Value};
 use haliotis_store::Store;
 
@@ -24,6 +25,7 @@ pub struct Libraries<'a> {
     config: Result<Config, String>,
     cache: PathBuf,
     store: Option<&'a dyn Store>,
+    pipeline: String,
 }
 
 /// A library read.
@@ -39,7 +41,14 @@ pub struct Fetched {
 impl<'a> Libraries<'a> {
     /// The libraries of a configuration, read through mirrors below `cache`; credentials come from the store, where there is one.
     pub fn new(config_dir: &Path, cache: &Path, store: Option<&'a dyn Store>) -> Self {
-        Libraries { config: super::casc::read(config_dir), cache: cache.to_owned(), store }
+        Libraries { config: super::casc::read(config_dir), cache: cache.to_owned(), store, pipeline: String::new() }
+    }
+
+    /// For a build of this pipeline, whose credentials they may be read with.
+    #[must_use]
+    pub fn of(mut self, pipeline: &str) -> Self {
+        pipeline.clone_into(&mut self.pipeline);
+        self
     }
 
     /// Pins every library that a Jenkinsfile names, and those that all have without naming them.
@@ -105,7 +114,7 @@ impl<'a> Libraries<'a> {
             }
             other => other,
         };
-        let credential = self.credential(library.credential.as_deref()).await?;
+        let credential = self.credential(library.credential.as_deref(), &library.remote, retriever.is_some()).await?;
         let failed = |error: haliotis_scm::ScmError| format!("the library {name}@{version} cannot be read: {error}");
         let commit = haliotis_scm::revision(&library.remote, version, credential.as_ref()).await.map_err(failed)?;
         let commit = commit.ok_or_else(|| {
@@ -136,13 +145,22 @@ impl<'a> Libraries<'a> {
         })
     }
 
-    async fn credential(&self, id: Option<&str>) -> Result<Option<haliotis_scm::Credential>, String> {
+    /// `named_by_script`: whoever wrote the Jenkinsfile chose the address, so the credential must be the pipeline's to use.
+    async fn credential(
+        &self,
+        id: Option<&str>,
+        remote: &str,
+        named_by_script: bool,
+    ) -> Result<Option<haliotis_scm::Credential>, String> {
         let Some(id) = id else { return Ok(None) };
         let Some(store) = self.store else {
             return Err(format!("the credential {id} is needed to read it, and no store is open here"));
         };
-        let stored = store.credential(id).await.map_err(|error| error.to_string())?;
-        let stored = stored.ok_or_else(|| format!("there is no credential {id}; store it first"))?;
+        let mut wish = super::credentials::by_server(&self.pipeline, None, remote);
+        if named_by_script {
+            wish.asker = Asker::Step;
+        }
+        let stored = super::credentials::given(store, id, &wish).await.map_err(|error| error.to_string())?;
         haliotis_scm::Credential::from_fields(id, &stored.kind, &stored.fields)
             .map(Some)
             .map_err(|error| error.to_string())

@@ -18,6 +18,7 @@ pub mod keepsake;
 pub mod kinds;
 pub mod libraries;
 pub mod notify;
+pub mod oidc;
 pub mod parameters;
 pub mod previous;
 pub mod process;
@@ -98,6 +99,8 @@ pub struct App {
     pub local_cloud: Option<cloud::Embedded>,
     /// Ways to say "look now".
     pub nudges: triggers::Nudges,
+    /// How git hosts are asked.
+    pub git_hosts: triggers::GitHostsAsked,
     /// While it lasts, triggers hold what they see.
     pub quiet: process::Quiet,
     _lock: DataDirLock,
@@ -158,6 +161,7 @@ impl App {
             cloud,
             local_cloud,
             nudges: triggers::Nudges::default(),
+            git_hosts: triggers::GitHostsAsked::default(),
             quiet: process::Quiet::default(),
             _lock: lock,
         });
@@ -180,16 +184,15 @@ impl App {
         self.options.dir.join("cache").join("git")
     }
 
-    /// A stored credential as git wants it.
+    /// A stored credential as git wants it, for the server's own talk with a repository: of this pipeline (or project),
+    /// at this address.
     pub async fn git_credential(
         &self,
         id: Option<&str>,
+        wish: &haliotis_model::bounds::Wish<'_>,
     ) -> Result<Option<haliotis_scm::Credential>, builds::BuildError> {
         let Some(id) = id else { return Ok(None) };
-        if id.starts_with(triggers::HOOK_PREFIX) {
-            return Err(builds::BuildError::NoCredential(id.to_owned()));
-        }
-        let stored = self.store.credential(id).await?.ok_or_else(|| builds::BuildError::NoCredential(id.to_owned()))?;
+        let stored = credentials::given(self.store_catalog(), id, wish).await?;
         Ok(Some(haliotis_scm::Credential::from_fields(id, &stored.kind, &stored.fields)?))
     }
 

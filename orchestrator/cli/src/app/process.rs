@@ -20,7 +20,7 @@ const SCRIPTS: usize = 1;
 /// What a script printed beyond this is cut off: 4 MiB.
 const OUTPUT_MAX: usize = 4 << 20;
 
-/// Whether triggers hold what they see.
+/// Whether triggers hold what they see. As in Jenkins it ends with the process: after a restart nothing is held.
 pub struct Quiet(watch::Sender<bool>);
 
 impl Default for Quiet {
@@ -30,6 +30,11 @@ impl Default for Quiet {
 }
 
 impl Quiet {
+    /// Whether it is quiet.
+    pub fn now(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Returns when no trigger has to hold back; at once, mostly.
     pub async fn over(&self) {
         let mut quiet = self.0.subscribe();

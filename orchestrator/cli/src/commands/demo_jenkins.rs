@@ -112,6 +112,7 @@ impl Story<'_> {
         let Some((key, secret)) = &self.app.cloud.credentials else { return Ok(()) };
         let fields = [("access-key-id", key.as_str()), ("secret-access-key", secret.expose())];
         let credential = haliotis_engine::Credential {
+            bounds: Default::default(),
             id: CREDENTIAL.to_owned(),
             kind: "aws".to_owned(),
             description: "Keys of the local cloud".to_owned(),

@@ -68,8 +68,13 @@ pub async fn run(args: Hook, ctx: &Context) -> Outcome {
             }
             let fields = [("text".to_owned(), secret)].into();
             let description = "secret of webhooks".to_owned();
-            let credential =
-                haliotis_engine::Credential { id: id.clone(), kind: "text".to_owned(), description, fields };
+            let credential = haliotis_engine::Credential {
+                id: id.clone(),
+                kind: "text".to_owned(),
+                description,
+                fields,
+                bounds: Default::default(),
+            };
             book.store.put_credential(&credential).await?;
             users::note(book.store.as_ref(), &ctx.user, "hook.secret", &id, "").await?;
             ctx.good(format!("deliveries of {host} must be signed from now on"));

@@ -11,10 +11,12 @@ pub mod credential;
 pub mod demo;
 mod demo_jenkins;
 pub mod doctor;
+pub mod environment;
 pub mod groovy;
 pub mod hook;
 pub mod jobdsl;
 pub mod lint;
+pub mod login;
 pub mod logs;
 pub mod model;
 pub mod pipeline;
@@ -123,9 +125,11 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::JobDsl(args) => jobdsl::run(args, ctx).await,
         Verb::Hook(args) => hook::run(args, ctx).await,
         Verb::User(args) => user::run(args, ctx).await,
+        Verb::Login(args) => login::run(args, ctx).await,
         Verb::Token(args) => token::run(args, ctx).await,
         Verb::Audit(args) => audit::run(args, ctx).await,
         Verb::Credential(args) => credential::run(args, ctx).await,
+        Verb::Environment(args) => environment::run(args, ctx).await,
         Verb::Builds(args) => builds::run(args, ctx).await,
         Verb::Logs(args) => logs::run(args, ctx).await,
         Verb::Watch(args) => watch_build::run(args, ctx).await,

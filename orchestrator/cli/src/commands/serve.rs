@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 use haliotis_engine::Recover;
+use haliotis_plugin_builtin::{Reach, limit_requests};
 use haliotis_server::access::Access;
 use haliotis_server::{AppState, Ending, ServerConfig};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, CloudKind, Options, edges, jenkinsfiles, notify, process, triggers, users};
+use crate::app::{App, CloudKind, Options, edges, jenkinsfiles, notify, oidc, process, triggers, users};
 use crate::client::Address;
 use crate::context::Context;
 use crate::failure::{Failure, Outcome};
@@ -33,6 +34,9 @@ pub struct Serve {
     /// The address people use, as `https://ci.example.org`, where it is another one (a proxy, a name)
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Private ranges that `http` steps may reach, as `10.0.0.0/8,127.0.0.1`; without --dev none
+    #[arg(long, env = "HALIOTIS_PRIVATE_ADDRESSES", value_name = "RANGES")]
+    private_addresses: Option<String>,
     #[command(flatten)]
     pub engine: EngineArgs,
 }
@@ -94,6 +98,11 @@ pub async fn run(args: Serve, ctx: &Context) -> Outcome {
             args.listen
         )));
     }
+    let reach = match args.private_addresses {
+        None if args.dev => Reach::Open,
+        ranges => Reach::guarded(ranges.as_deref().unwrap_or_default()).map_err(Failure::usage)?,
+    };
+    limit_requests(reach);
     let mut options = args.engine.options(ctx);
     options.base_url = args.url.unwrap_or_default().trim_end_matches('/').to_owned();
     let running = start(args.listen, options, ctx, args.dev).await?;
@@ -168,6 +177,7 @@ pub async fn start(listen: SocketAddr, mut options: Options, ctx: &Context, dev:
     )
     .with_jenkinsfiles(Arc::new(jenkinsfiles::Jenkinsfiles))
     .with_process(Arc::clone(&process) as Arc<dyn haliotis_server::Process>)
+    .with_provider(Arc::new(oidc::Provided::new(Arc::clone(&app.store))))
     .with_access(access);
     triggers::start(&app);
     let (shutdown, stopped) = tokio::sync::oneshot::channel::<()>();

@@ -47,6 +47,28 @@ struct LoginPage {
     page: Page,
     next: String,
     problem: String,
+    /// The way to the provider, where one is set up.
+    provider: Option<String>,
+}
+
+impl LoginPage {
+    async fn new(state: &AppState, next: String, problem: String) -> Self {
+        let offered = match &state.provider {
+            Some(provider) => provider.offered().await,
+            None => false,
+        };
+        let query = url::form_urlencoded::Serializer::new(String::new()).append_pair("next", &next).finish();
+        let provider = offered.then(|| format!("/login/provider?{query}"));
+        Self { page: Page::new(state, "", "Log in"), next, problem, provider }
+    }
+}
+
+/// The login page with what went wrong.
+pub(super) async fn show_problem(state: &AppState, next: &str, failed: Failed) -> Response {
+    let shown = LoginPage::new(state, safe_next(next), failed.problem.message).await;
+    let mut response = respond(state, Ok(shown));
+    *response.status_mut() = failed.status;
+    response
 }
 
 #[derive(Deserialize)]
@@ -56,8 +78,8 @@ struct NextQuery {
 }
 
 async fn show(State(state): State<AppState>, Query(query): Query<NextQuery>) -> Response {
-    let page = Page::new(&state, "", "Log in");
-    respond(&state, Ok(LoginPage { page, next: safe_next(&query.next), problem: String::new() }))
+    let shown = LoginPage::new(&state, safe_next(&query.next), String::new()).await;
+    respond(&state, Ok(shown))
 }
 
 #[derive(Deserialize)]
@@ -74,13 +96,7 @@ async fn enter(State(state): State<AppState>, Form(given): Form<Credentials>) ->
     let next = safe_next(&given.next);
     let user = match state.access.login(given.name.trim(), &given.password).await {
         Ok(user) => user,
-        Err(failed) => {
-            let page = Page::new(&state, "", "Log in");
-            let shown = LoginPage { page, next, problem: failed.problem.message };
-            let mut response = respond(&state, Ok(shown));
-            *response.status_mut() = failed.status;
-            return response;
-        }
+        Err(failed) => return show_problem(&state, &next, failed).await,
     };
     let next = if user.must_change { "/account".to_owned() } else { next };
     let entered = async {
@@ -107,7 +123,7 @@ async fn leave(State(state): State<AppState>) -> Response {
     response
 }
 
-fn set_cookie(state: &AppState, headers: &mut HeaderMap, value: &str, seconds: i64) {
+pub(super) fn set_cookie(state: &AppState, headers: &mut HeaderMap, value: &str, seconds: i64) {
     let secure = if state.config.base_url.starts_with("https:") { "; Secure" } else { "" };
     let text = format!("{COOKIE}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}");
     if let Ok(value) = HeaderValue::from_str(&text) {
@@ -117,7 +133,7 @@ fn set_cookie(state: &AppState, headers: &mut HeaderMap, value: &str, seconds: i
 
 /// A path of this site, or `/`. The text is resolved like a browser would and never matched: what leads elsewhere by
 /// `//`, `/\`, tabs or dots is seen to do so.
-fn safe_next(next: &str) -> String {
+pub(super) fn safe_next(next: &str) -> String {
     let home = "/".to_owned();
     if !next.starts_with('/') || next.chars().any(|sign| sign.is_control() || sign == '\\') {
         return home;

@@ -32,6 +32,7 @@ pub(crate) mod login;
 mod need;
 mod routes;
 mod tries;
+pub(crate) mod vouched;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI64, Ordering};

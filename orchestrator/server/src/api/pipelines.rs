@@ -1,7 +1,7 @@
 //! Pipelines: list, look, register, remove, start.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use haliotis_engine::AuditEntry;
 use haliotis_model::{BuildId, Object, Pipeline};
@@ -14,13 +14,28 @@ use crate::error::{ErrorBody, Failed};
 use crate::identity::Person;
 use crate::state::AppState;
 
-/// All pipelines, by name.
-#[utoipa::path(get, path = "/api/v1/pipelines", tag = "pipelines",
+/// Which pipelines a list has.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Part {
+    /// At most so many; all without it.
+    limit: Option<usize>,
+    /// Those after this name.
+    after: Option<String>,
+}
+
+/// All pipelines, by name, or a part of them.
+#[utoipa::path(get, path = "/api/v1/pipelines", tag = "pipelines", params(Part),
     responses((status = 200, description = "Pipelines with their triggers and parameters", body = Vec<Object>)))]
-pub(crate) async fn list(State(state): State<AppState>) -> Result<Json<Vec<Pipeline>>, Failed> {
+pub(crate) async fn list(
+    State(state): State<AppState>,
+    Query(part): Query<Part>,
+) -> Result<Json<Vec<Pipeline>>, Failed> {
     let caller = current();
     let mut pipelines = state.catalog.pipelines().await?;
-    pipelines.retain(|pipeline| caller.sees(&pipeline.name));
+    let later = |name: &str| part.after.as_deref().is_none_or(|after| name > after);
+    pipelines.retain(|pipeline| later(&pipeline.name) && caller.sees(&pipeline.name));
+    pipelines.truncate(part.limit.unwrap_or(usize::MAX));
     Ok(Json(pipelines))
 }
 

@@ -365,8 +365,16 @@ pub(crate) async fn stop(call: &Call, target: &Target, harder: bool) -> Result<R
 /// `replay` with `mainScript`, and `rebuild`: the same once more, with the same parameters and the same commit.
 pub(crate) async fn again(call: &Call, target: &Target, script: Option<&str>) -> Result<Response, Failed> {
     let by = call.by()?;
+    if call.state.own.jenkins.quiet() {
+        let message = "the server is quiet and begins no builds";
+        let help = "Ask again after cancelQuietDown, or after the server's next start.";
+        return Err(Failed::new(axum::http::StatusCode::CONFLICT, "quiet", message, help));
+    }
     let (mut build, _) = call.state.engine.journal(target.build.id).await?;
     if let Some(script) = script {
+        if build.source.text != script {
+            build.event.insert(haliotis_model::bounds::EDITED.to_owned(), true.into());
+        }
         script.clone_into(&mut build.source.text);
     }
     build.causes = vec![Cause::Rerun { number: target.build.number, by: by.clone() }];

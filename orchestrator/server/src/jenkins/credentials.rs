@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use haliotis_engine::Credential;
+use haliotis_model::bounds::Scope;
 
 use super::bean::{Bean, Data, list};
 use super::call::{Call, bad, lenient, redirect};
@@ -22,8 +23,19 @@ const XML: &str = "jenkins-credential";
 /// What stands for a secret, as in Jenkins.
 const REDACTED: &str = "secret-redacted";
 /// Elements that hold secrets.
-const SECRETS: [&str; 8] =
-    ["password", "secret", "privateKey", "passphrase", "secretKey", "secretBytes", "accessToken", "content"];
+const SECRETS: [&str; 9] = [
+    "password",
+    "secret",
+    "privateKey",
+    "passphrase",
+    "secretKey",
+    "secretBytes",
+    "accessToken",
+    "content",
+    "uploadedKeystoreBytes",
+];
+/// Fields of bytes: what Jenkins sends is base64, also over several lines.
+const BYTES: [&str; 2] = ["content-base64", "keystore-base64"];
 
 fn key(item: &Item, id: &str) -> String {
     format!("{}//{id}", item.full_name())
@@ -48,6 +60,8 @@ struct Read {
     kind: &'static str,
     description: String,
     fields: BTreeMap<String, String>,
+    /// Jenkins' scope `SYSTEM`: for the server itself, for no job.
+    system: bool,
     redacted: String,
 }
 
@@ -63,7 +77,14 @@ fn read(text: &str, known: Option<&Credential>) -> Result<Read, Failed> {
             "ssh-key",
             &[("username", "username"), ("key", "privateKeySource/privateKey"), ("passphrase", "passphrase")],
         ),
-        "AWSCredentialsImpl" => ("aws", &[("access_key_id", "accessKey"), ("secret_access_key", "secretKey")]),
+        "AWSCredentialsImpl" if root.text_at("accessKey").is_empty() && !root.text_at("iamRoleArn").is_empty() => {
+            ("aws-role", &[("role", "iamRoleArn"), ("external-id", "iamExternalId")])
+        }
+        "AWSCredentialsImpl" => ("aws", &[("access-key-id", "accessKey"), ("secret-access-key", "secretKey")]),
+        "FileCredentialsImpl" => ("file", &[("content-base64", "secretBytes")]),
+        "CertificateCredentialsImpl" => {
+            ("certificate", &[("keystore-base64", "keyStoreSource/uploadedKeystoreBytes"), ("password", "password")])
+        }
         other => return Err(bad(format!("a credential of the class {other} is not provided"))),
     };
     let id = root.text_at("id").trim().to_owned();
@@ -79,12 +100,30 @@ fn read(text: &str, known: Option<&Credential>) -> Result<Read, Failed> {
         } else {
             element.text.clone()
         };
+        let value = match BYTES.contains(field) {
+            true => plain_base64(&value)?,
+            false => value,
+        };
         if !value.is_empty() {
             fields.insert((*field).to_owned(), value);
         }
     }
+    let system = root.text_at("scope").trim() == "SYSTEM";
     let redacted = redact(text, &root);
-    Ok(Read { id, kind, description: root.text_at("description").to_owned(), fields, redacted })
+    Ok(Read { id, kind, description: root.text_at("description").to_owned(), fields, system, redacted })
+}
+
+/// Base64 without white space. Jenkins writes `{…}` around what it encrypted under a key of its own: nobody here has it.
+fn plain_base64(text: &str) -> Result<String, Failed> {
+    use base64::Engine;
+    let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+    match base64::engine::general_purpose::STANDARD.decode(&text) {
+        Ok(_) => Ok(text),
+        Err(_) if text.starts_with('{') => {
+            Err(bad("its bytes are encrypted under the key of another Jenkins; send them as plain base64"))
+        }
+        Err(_) => Err(bad("its bytes are no base64")),
+    }
 }
 
 /// The text with nothing in the elements that hold secrets.
@@ -110,14 +149,31 @@ pub(crate) async fn create(call: &Call, item: &Item, store: &str, domain: &str) 
         let message = format!("a credential {} is there already", read.id);
         return Err(Failed::new(StatusCode::CONFLICT, "conflict", message, "Change it, or choose another id."));
     }
-    keep(call, item, read, &by, "credential.create").await?;
+    keep(call, item, read, None, &by, "credential.create").await?;
     Ok(StatusCode::OK.into_response())
 }
 
-async fn keep(call: &Call, item: &Item, read: Read, by: &str, action: &str) -> Result<(), Failed> {
+async fn keep(
+    call: &Call,
+    item: &Item,
+    read: Read,
+    known: Option<Credential>,
+    by: &str,
+    action: &str,
+) -> Result<(), Failed> {
     let (subject, redacted) = (key(item, &read.id), read.redacted);
-    let credential =
-        Credential { id: read.id, kind: read.kind.to_owned(), description: read.description, fields: read.fields };
+    // Hosts and environments are no words of this XML: they stay as they were.
+    let mut bounds = known.map(|known| known.bounds).unwrap_or_default();
+    bounds.scope = match item {
+        Item::Folder(folder) => Scope::Folder(folder.clone()),
+        _ if read.system => Scope::System,
+        _ => match bounds.scope {
+            Scope::System | Scope::Folder(_) => Scope::Everywhere,
+            other => other,
+        },
+    };
+    let (kind, description, fields) = (read.kind.to_owned(), read.description, read.fields);
+    let credential = Credential { id: read.id, kind, description, fields, bounds };
     call.state.catalog.put_credential(&credential).await?;
     call.state.catalog.put_document(XML, &subject, &redacted).await?;
     audit(&call.state, by, action, &subject, "").await
@@ -180,6 +236,15 @@ fn outline(known: &Credential) -> String {
             "com.cloudbees.jenkins.plugins.awscredentials.AWSCredentialsImpl",
             format!("<secretKey><{REDACTED}/></secretKey>"),
         ),
+        "aws-role" => ("com.cloudbees.jenkins.plugins.awscredentials.AWSCredentialsImpl", String::new()),
+        "file" => (
+            "org.jenkinsci.plugins.plaincredentials.impl.FileCredentialsImpl",
+            format!("<secretBytes><{REDACTED}/></secretBytes>"),
+        ),
+        "certificate" => (
+            "com.cloudbees.plugins.credentials.impl.CertificateCredentialsImpl",
+            format!("<password><{REDACTED}/></password>"),
+        ),
         _ => (
             "org.jenkinsci.plugins.plaincredentials.impl.StringCredentialsImpl",
             format!("<secret><{REDACTED}/></secret>"),
@@ -212,7 +277,7 @@ pub(crate) async fn change(call: &Call, item: &Item, id: &str) -> Result<Respons
     if read.id != id {
         return Err(bad(format!("the XML is of {}, the address of {id}", read.id)));
     }
-    keep(call, item, read, &by, "credential.change").await?;
+    keep(call, item, read, known, &by, "credential.change").await?;
     Ok(StatusCode::OK.into_response())
 }
 
@@ -285,6 +350,8 @@ fn one(id: &str, text: &str, want: &Want) -> Data {
         "UsernamePasswordCredentialsImpl" => (format!("{}/******", root.text_at("username")), "Username with password"),
         "BasicSSHUserPrivateKey" => (root.text_at("username").to_owned(), "SSH Username with private key"),
         "AWSCredentialsImpl" => (root.text_at("accessKey").to_owned(), "AWS Credentials"),
+        "FileCredentialsImpl" => (root.text_at("fileName").to_owned(), "Secret file"),
+        "CertificateCredentialsImpl" => (id.to_owned(), "Certificate"),
         _ => (id.to_owned(), "Secret text"),
     };
     let description = root.text_at("description");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use haliotis_engine::BuildFilter;
 use haliotis_model::{BuildResult, BuildSummary};
 
 use super::bean::{Bean, Data, list};
@@ -12,6 +13,9 @@ use super::{history, job, views};
 use crate::error::Failed;
 use crate::state::AppState;
 
+/// Jobs whose builds are asked for one by one; of more, all at once.
+const ASKED_ALONE: usize = 100;
+
 /// The directory with what lists show of each job.
 pub(crate) struct Listing {
     pub(crate) directory: Directory,
@@ -21,11 +25,22 @@ pub(crate) struct Listing {
 
 impl Listing {
     pub(crate) async fn read(state: &AppState) -> Result<Self, Failed> {
-        let caller = crate::access::current();
-        let mut directory = Directory::read(state).await?;
-        directory.jobs.retain(|name, _| caller.sees(name));
-        directory.folders.retain(|name| caller.sees(name));
-        let newest = state.catalog.newest_builds().await?;
+        Self::of(state, Directory::seen(state).await?, None).await
+    }
+
+    /// `only`: builds of these jobs are enough, where they are few.
+    async fn of(state: &AppState, directory: Directory, only: Option<&[String]>) -> Result<Self, Failed> {
+        let newest = match only.filter(|names| names.len() <= ASKED_ALONE) {
+            None => state.catalog.newest_builds().await?,
+            Some(names) => {
+                let mut newest = Vec::new();
+                for name in names {
+                    let filter = BuildFilter { pipeline: Some(name.clone()), limit: 1, ..BuildFilter::default() };
+                    newest.extend(state.catalog.builds(&filter).await?);
+                }
+                newest
+            }
+        };
         let mut results = BTreeMap::new();
         for build in &newest {
             results.extend(history::last_result(state, Some(build)).await?.map(|r| (build.pipeline.clone(), r)));
@@ -68,8 +83,14 @@ impl Listing {
 
 /// The root, or a folder.
 pub(crate) async fn bean(call: &Call, item: &Item, want: &Want) -> Result<Data, Failed> {
-    let listing = Listing::read(&call.state).await?;
     let full = item.full_name();
+    let directory = Directory::seen(&call.state).await?;
+    let only = Bean::new("", want)
+        .wants("jobs", TOP)
+        .map_or_else(Vec::new, |want| want.cut(directory.children(full)).map(str::to_owned).collect::<Vec<_>>());
+    // A folder shows jobs of its own.
+    let plain = only.iter().all(|name| directory.jobs.contains_key(name));
+    let listing = Listing::of(&call.state, directory, plain.then_some(&only)).await?;
     let class = if full.is_empty() { "hudson.model.Hudson" } else { FOLDER_CLASS };
     let mut bean = Bean::new(class, want);
     bean.put("actions", Vec::new());

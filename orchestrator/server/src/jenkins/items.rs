@@ -123,6 +123,15 @@ impl Directory {
         Ok(Self { jobs, folders })
     }
 
+    /// The same, of what the caller may see.
+    pub(crate) async fn seen(state: &AppState) -> Result<Self, Failed> {
+        let caller = crate::access::current();
+        let mut directory = Self::read(state).await?;
+        directory.jobs.retain(|name, _| caller.sees(name));
+        directory.folders.retain(|name| caller.sees(name));
+        Ok(directory)
+    }
+
     /// Full names of what stands directly in a folder, folders and jobs by name.
     pub(crate) fn children(&self, folder: &str) -> Vec<&str> {
         let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };

@@ -352,7 +352,13 @@ fn credential(form: CredentialForm) -> Result<Credential, Failed> {
         }
         fields.insert(name.to_owned(), form.name.trim().to_owned());
     }
-    Ok(Credential { id: id.to_owned(), kind: form.kind, description: form.description, fields })
+    Ok(Credential {
+        id: id.to_owned(),
+        kind: form.kind,
+        description: form.description,
+        fields,
+        bounds: Default::default(),
+    })
 }
 
 #[derive(Deserialize)]

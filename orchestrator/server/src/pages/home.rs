@@ -22,6 +22,8 @@ use crate::words;
 const BARS: usize = 24;
 /// Pipelines whose history is asked for one by one, when the newest builds are all of others.
 const ASKED_ALONE: usize = 60;
+/// Pipelines on one page; whoever has more looks for one by name or goes into a folder.
+const SHOWN: usize = 300;
 /// Height of a history in its own units, and of the smallest bar.
 const BAR_HEIGHT: f64 = 26.0;
 const BAR_LEAST: f64 = 5.0;
@@ -40,6 +42,8 @@ struct Home {
     /// There are pipelines, and none fits.
     narrowed: bool,
     total: usize,
+    /// Pipelines that fit and are not shown.
+    left_out: usize,
 }
 
 /// What is asked for in the address, so that a link shows what its sender saw.
@@ -153,10 +157,13 @@ async fn home(state: &AppState, query: HomeQuery, favourites: &[String]) -> Resu
     let total = rows.len();
     rows.retain(|row| fits(row, &query));
     rows.sort_by_key(|row| !row.favourite);
+    let left_out = rows.len().saturating_sub(SHOWN);
+    rows.truncate(SHOWN);
     Ok(Home {
         narrowed: rows.is_empty() && total > 0,
         total,
         pipelines: rows,
+        left_out,
         folders,
         states: STATES.iter().map(|(value, word)| (*value, *word, *value == query.state)).collect(),
         waiting: waiting(state).await?,

@@ -206,6 +206,7 @@ impl Catalog for MemoryStore {
         let mut credentials: Vec<Credential> = self.read().credentials.values().cloned().collect();
         for credential in &mut credentials {
             credential.fields.clear();
+            credential.bounds = Default::default();
         }
         Ok(credentials)
     }

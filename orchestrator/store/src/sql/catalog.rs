@@ -294,7 +294,13 @@ fn audit_entry(row: &impl Columns) -> Result<AuditEntry, RowError> {
 pub(super) fn credential(row: &impl Columns) -> Result<Credential, RowError> {
     let id = row.text(0)?.to_owned();
     let fields = json(row, 3, format_args!("credential {id}"))?;
-    Ok(Credential { id, kind: row.text(1)?.to_owned(), description: row.text(2)?.to_owned(), fields })
+    Ok(Credential {
+        id,
+        kind: row.text(1)?.to_owned(),
+        description: row.text(2)?.to_owned(),
+        fields,
+        bounds: Default::default(),
+    })
 }
 
 fn outbox_row(row: &impl Columns) -> Result<OutboxRow, RowError> {

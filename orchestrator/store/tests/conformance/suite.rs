@@ -1,6 +1,7 @@
 //! What every store does; one function a promise, each run against every store by `main.rs`.
 
 use haliotis_engine::{AuditEntry, BuildFilter, Credential, Delivery, JournalError};
+use haliotis_model::bounds::{Bounds, Scope};
 use haliotis_model::{BuildId, BuildResult, BuildStatus, Millis, Object, Pipeline};
 
 use crate::Subject;
@@ -280,6 +281,7 @@ pub(crate) async fn credentials_are_listed_without_their_fields(subject: Subject
         kind: "text".to_owned(),
         description: "for tests".to_owned(),
         fields: [("text".to_owned(), secret.to_owned())].into(),
+        bounds: Bounds { scope: Scope::Folder("team".to_owned()), hosts: vec!["h".to_owned()], ..Bounds::default() },
     };
     store.put_credential(&credential("git", "one")).await.unwrap();
     store.put_credential(&credential("aws", "two")).await.unwrap();

@@ -45,6 +45,7 @@ impl StepRunner for Library {
         let retriever = ctx.map("retriever");
         let retriever = (!retriever.is_empty()).then_some(&retriever);
         let libraries = Libraries::new(&app.options.config_dir, &app.cache_dir(), Some(app.store.as_ref()));
+        let libraries = libraries.of(&ctx.build.pipeline);
         let fetched = libraries.fetch(&ctx.required("identifier")?, retriever).await.map_err(StepError::Usage)?;
         let files: Object = fetched.files.into_iter().map(|(path, text)| (path, Value::from(text))).collect();
         let outputs = json!({ "commit": fetched.commit, "remote": fetched.remote, "files": files });

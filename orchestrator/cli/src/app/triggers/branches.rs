@@ -28,6 +28,7 @@ use haliotis_scm::Change;
 
 use crate::app::App;
 use crate::app::builds::BuildError;
+use crate::app::credentials::by_server;
 
 /// The list of projects is looked at this often; a project at its own interval.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -75,9 +76,17 @@ pub(super) async fn run(app: Arc<App>) {
             due.running = true;
             let (app, done) = (Arc::clone(&app), done.clone());
             tokio::spawn(async move {
-                let good = match look(&app, &project).await {
+                let place = app.git_hosts.place(&project.repo).await;
+                let looked = look(&app, &project).await;
+                drop(place);
+                let good = match looked {
                     Ok(()) => true,
                     Err(error) => {
+                        if let BuildError::Scm(error) = &error
+                            && let Some(pause) = error.retry_after()
+                        {
+                            app.git_hosts.leave_alone(&project.repo, pause);
+                        }
                         tracing::warn!(project = project.name, %error, "a multibranch project could not be looked at; it is tried again, slower");
                         false
                     }
@@ -142,7 +151,8 @@ fn follows(project: &BranchProject, repos: &[String]) -> bool {
 /// One look at a project.
 async fn look(app: &App, project: &BranchProject) -> Result<(), BuildError> {
     app.quiet.over().await;
-    let credential = app.git_credential(project.credential.as_deref()).await?;
+    let wish = by_server(&project.name, None, &project.repo);
+    let credential = app.git_credential(project.credential.as_deref(), &wish).await?;
     let references: BTreeMap<String, String> =
         haliotis_scm::references(&project.repo, credential.as_ref()).await?.into_iter().collect();
     let wanted = wanted(app, project, &references).await?;
@@ -249,7 +259,8 @@ async fn keep(app: &App, project: &BranchProject, full: &str, wanted: &(String, 
     if before.as_deref() == Some(text.as_str()) && built.as_deref() == Some(head.commit.as_str()) {
         return Ok(());
     }
-    let credential = app.git_credential(project.credential.as_deref()).await?;
+    let wish = by_server(full, None, &project.repo);
+    let credential = app.git_credential(project.credential.as_deref(), &wish).await?;
     let at = head.definition.as_deref().unwrap_or(&head.commit);
     let cache = app.cache_dir();
     let read = haliotis_scm::definition_at(&cache, &project.repo, at, &project.path, credential.as_ref());
@@ -305,7 +316,8 @@ async fn request(
     branch: &str,
     head: &Head,
 ) -> Result<BuildRequest, BuildError> {
-    let credential = app.git_credential(project.credential.as_deref()).await?;
+    let wish = by_server(full, None, &project.repo);
+    let credential = app.git_credential(project.credential.as_deref(), &wish).await?;
     let info = haliotis_scm::commit_at(&app.cache_dir(), &project.repo, &head.commit, credential.as_ref()).await?;
     Ok(BuildRequest {
         pipeline: full.to_owned(),

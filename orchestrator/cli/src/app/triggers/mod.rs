@@ -5,8 +5,10 @@
 //! between the two repeats the event, and the key makes that harmless.
 
 pub(crate) mod branches;
+mod conditional;
 mod cron;
 mod hooks;
+mod hosts;
 mod logs;
 mod models;
 mod outbox;
@@ -26,6 +28,7 @@ use crate::app::App;
 use crate::app::builds::BuildError;
 
 pub use hooks::{GitHooks, PREFIX as HOOK_PREFIX};
+pub use hosts::GitHostsAsked;
 
 /// Ways to say "look now".
 #[derive(Default)]

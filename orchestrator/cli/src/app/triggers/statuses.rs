@@ -18,6 +18,7 @@ use reqwest::{RequestBuilder, StatusCode};
 use serde_json::json;
 
 use crate::app::App;
+use crate::app::credentials::{Withheld, by_server, given};
 
 /// One request; a status is a line of JSON.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -99,6 +100,8 @@ pub(super) async fn ended(app: &Arc<App>, row: &OutboxRow) -> bool {
 
 /// What is told, of which repository.
 struct Told {
+    /// The pipeline, whose credential it must be.
+    pipeline: String,
     /// Path of the repository at its host, as `team/app`.
     path: String,
     commit: String,
@@ -130,6 +133,7 @@ async fn wanted(app: &App, build: BuildId, stand: Stand) -> Option<(GitHost, Tol
         }
     };
     let told = Told {
+        pipeline: summary.pipeline.clone(),
         path,
         commit,
         stand,
@@ -141,7 +145,7 @@ async fn wanted(app: &App, build: BuildId, stand: Stand) -> Option<(GitHost, Tol
 }
 
 /// `git.example:8443` and `team/app` of any form of address.
-fn host_and_path(url: &str) -> Option<(String, String)> {
+pub(super) fn host_and_path(url: &str) -> Option<(String, String)> {
     let (scheme, rest) = url.split_once("://").map_or((None, url), |(scheme, rest)| (Some(scheme), rest));
     let rest = rest.split_once('@').filter(|(user, _)| !user.contains('/')).map_or(rest, |(_, rest)| rest);
     let (host, path) = match (scheme, rest.split_once(':')) {
@@ -159,7 +163,7 @@ fn host_and_path(url: &str) -> Option<(String, String)> {
     (!host.is_empty() && !path.is_empty()).then(|| (host.to_lowercase(), path.to_owned()))
 }
 
-fn client() -> Option<&'static reqwest::Client> {
+pub(super) fn client() -> Option<&'static reqwest::Client> {
     static CLIENT: OnceLock<Option<reqwest::Client>> = OnceLock::new();
     let make = || reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build().ok();
     CLIENT.get_or_init(make).as_ref()
@@ -167,7 +171,7 @@ fn client() -> Option<&'static reqwest::Client> {
 
 async fn tell(app: &App, host: &GitHost, told: Told) -> Result<(), Untold> {
     let client = client().ok_or_else(|| Untold::Later("no HTTP client could be made".to_owned()))?;
-    let request = authorised(app, host, request(client, host, &told)).await?;
+    let request = authorised(app, host, &told.pipeline, request(client, host, &told)).await?;
     let answer = request.header("user-agent", "haliotis").send().await;
     let answer = answer.map_err(|error| Untold::Later(format!("{} does not answer: {error}", host.api)))?;
     let status = answer.status();
@@ -183,7 +187,7 @@ async fn tell(app: &App, host: &GitHost, told: Told) -> Result<(), Untold> {
 
 fn request(client: &reqwest::Client, host: &GitHost, told: &Told) -> RequestBuilder {
     let api = host.api.trim_end_matches('/');
-    let Told { path, commit, stand, context, url, description } = told;
+    let Told { path, commit, stand, context, url, description, .. } = told;
     match host.kind {
         GitHostKind::Github | GitHostKind::Gitea => {
             let body = json!({"state": word(*stand, host.kind), "target_url": url, "description": description, "context": context});
@@ -225,9 +229,17 @@ fn word(stand: Stand, kind: GitHostKind) -> &'static str {
     }
 }
 
-async fn authorised(app: &App, host: &GitHost, request: RequestBuilder) -> Result<RequestBuilder, Untold> {
-    let stored = app.store.credential(&host.credential).await.map_err(|error| Untold::Later(error.to_string()))?;
-    let stored = stored.ok_or_else(|| Untold::Never(format!("there is no credential `{}`", host.credential)))?;
+async fn authorised(
+    app: &App,
+    host: &GitHost,
+    pipeline: &str,
+    request: RequestBuilder,
+) -> Result<RequestBuilder, Untold> {
+    let wish = by_server(pipeline, None, &host.api);
+    let stored = given(app.store_catalog(), &host.credential, &wish).await.map_err(|error| match error {
+        Withheld::Store(error) => Untold::Later(error.to_string()),
+        other => Untold::Never(other.to_string()),
+    })?;
     let field =
         |names: &[&str]| names.iter().find_map(|name| stored.fields.get(*name)).filter(|value| !value.is_empty());
     let password = field(&["text", "token", "secret", "password", "value"]);
