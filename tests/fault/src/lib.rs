@@ -121,8 +121,9 @@ const FAULTS: &[Fault] = &[
     ("F13", "grandchildren that will not die", |trial| Box::pin(f13_zombies::run(trial))),
 ];
 
-/// Tries them one after another; `told` hears each line of progress.
-pub async fn chaos(options: Options, told: &dyn Fn(&str)) -> Report {
+/// Tries them one after another; `told` hears each line of progress, `so_far` the report after each fault, so that a run
+/// that is cut off leaves one.
+pub async fn chaos(options: Options, told: &dyn Fn(&str), so_far: &dyn Fn(&Report)) -> Report {
     let mut report = Report::new(&options);
     for (name, title, fault) in FAULTS {
         if !options.only.is_empty() && !options.only.iter().any(|only| only.eq_ignore_ascii_case(name)) {
@@ -139,6 +140,7 @@ pub async fn chaos(options: Options, told: &dyn Fn(&str)) -> Report {
         outcome.seconds = begin.elapsed().as_secs_f64();
         told(&format!("{name}  {}", outcome.line()));
         report.outcomes.push(outcome);
+        so_far(&report);
     }
     report
 }

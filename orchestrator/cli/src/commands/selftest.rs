@@ -60,7 +60,12 @@ pub async fn run(args: Selftest, ctx: &Context) -> Outcome {
         postgres: args.postgres,
     };
     ctx.say(format!("seed {seed}; --seed {seed} repeats it"));
-    let report = chaos(options, &|line| ctx.say(line)).await;
+    let dir = args.report.clone();
+    let so_far = |report: &haliotis_fault::Report| {
+        // The last writing tells whether it could be written.
+        let _ = dir.as_deref().map(|dir| write(dir, report));
+    };
+    let report = chaos(options, &|line| ctx.say(line), &so_far).await;
     if report.outcomes.is_empty() {
         return Err(Failure::usage("no fault has that name; leave --only out to see them all"));
     }
