@@ -98,6 +98,105 @@ fn steps_on_files_do_what_they_say() {
     );
 }
 
+#[test]
+fn a_run_in_ones_own_folder_never_empties_it() {
+    let house = House::new();
+    let text = "node { writeFile file: 'made/x.txt', text: 'x'\n dir('made') { deleteDir() }\n echo \"made ${fileExists('made/x.txt')}\"\n \
+                deleteDir()\n cleanWs() }";
+    house.write("work/precious.txt", "p");
+    let done = run(&house, "work", text).expect(0);
+    says(&done.stdout, &["made false", "nothing is removed: the workspace is your own folder"]);
+    assert!(house.dir.path().join("work/precious.txt").exists() && house.dir.path().join("work/Jenkinsfile").exists());
+    let aside = house.write("aside/left.txt", "x");
+    let file = house.dir.path().join("work/Jenkinsfile");
+    let aside_dir = aside.parent().unwrap().to_str().unwrap();
+    house.run(&["run", file.to_str().unwrap(), "--workspace", aside_dir]).expect(0);
+    assert!(!aside.exists(), "a folder that was named for it is emptied");
+}
+
+const BASIC: &str = r##"
+def helper(x, y = 2) { return x + y }
+@groovy.transform.Field def counter = 10
+pipeline {
+  agent any
+  options { timestamps(); buildDiscarder(logRotator(numToKeepStr: '3')); skipStagesAfterUnstable(); preserveStashes(buildCount: 2); disableResume(); durabilityHint('MAX_SURVIVABILITY') }
+  parameters { string(name: 'S', defaultValue: 'sv'); choice(name: 'C', choices: 'a\nb'); booleanParam(name: 'B', defaultValue: true); text(name: 'T', defaultValue: 'l1\nl2') }
+  environment { TOOL_MYTOOL = '/opt/mytool' }
+  stages { stage('Basic') { steps { script {
+    echo "helper ${helper(1)} counter ${++counter} params ${params.S} ${params.C} ${params.B} ${params.T.split('\n').length}"
+    def out = sh(returnStdout: true, script: 'printf "a\\nb\\n"', label: 'two lines')
+    echo "out ${out.readLines().size()} status ${sh(returnStatus: true, script: 'exit 3')} unix ${isUnix()}"
+    try { sh 'exit 9' } catch (e) { echo "caught ${e.class.name}: ${e.message}" }
+    try { error 'boom' } catch (hudson.AbortException e) { echo "aborted ${e.message}" } finally { echo 'finally' }
+    try { bat 'dir' } catch (e) { echo "no bat: ${e.message}" }
+    echo "tool ${tool 'mytool'}"
+    try { tool 'none' } catch (e) { echo "no tool: ${e.message}" }
+    retry(3) { counter++; if (counter < 14) { error "again ${counter}" } }
+    try { timeout(time: 300, unit: 'MILLISECONDS') { sleep 20 } } catch (org.jenkinsci.plugins.workflow.steps.FlowInterruptedException e) { echo "timeout ${e.message}" }
+    def n = 0
+    waitUntil(initialRecurrencePeriod: 50, quiet: true) { n++; n > 1 }
+    ws('other') { echo "ws ${pwd().tokenize('/').last()} waited ${n}" }
+    dir('d1/d2') { writeFile file: 'x.txt', text: 'x'; writeFile file: 'y.bin', text: 'y' }
+    stash name: 'st', includes: 'd1/**', excludes: '**/*.bin'
+    dir('copy') { unstash 'st'; echo "unstashed ${fileExists('d1/d2/x.txt')} ${fileExists('d1/d2/y.bin')}" }
+    writeFile file: 'lib.groovy', text: 'def twice(x) { x * 2 }\nreturn this'
+    echo "load ${load('lib.groovy').twice(21)}"
+    catchError(buildResult: 'SUCCESS', stageResult: 'FAILURE', message: 'caught it') { error 'inside' }
+    echo "parallel ${parallel(a: { echo 'pa'; return 1 }, b: { 2 })}"
+    currentBuild.displayName = "#${currentBuild.number} custom"
+    currentBuild.description = 'desc'
+    echo "build ${currentBuild.displayName} ${currentBuild.description} ${currentBuild.result} ${currentBuild.currentResult}"
+    step([$class: 'ArtifactArchiver', artifacts: 'd1/**/*.txt'])
+    writeFile file: 'r/TEST-a.xml', text: '<testsuite name="s" tests="2" failures="1"><testcase classname="c" name="ok"/><testcase classname="c" name="bad"><failure message="m">t</failure></testcase></testsuite>'
+    def j = junit testResults: 'r/*.xml', skipMarkingBuildUnstable: true
+    echo "junit ${j.totalCount} ${j.failCount} ${currentBuild.currentResult}"
+    publishHTML target: [reportDir: 'd1', reportFiles: 'd2/x.txt', reportName: 'R', keepAll: true, alwaysLinkToLastBuild: false, allowMissing: false]
+    switch (params.C) { case ~/a.*/: echo 'switch a'; break; default: echo 'other' }
+    unstable 'a little'
+    bound_late = 'binding'
+    echo "${bound_late} ${currentBuild.getBuildCauses()[0].shortDescription.startsWith('Started by user')}"
+  } } }
+  stage('Never') { steps { echo 'not after unstable' } } }
+  post { always { echo "post ${currentBuild.currentResult}" } ; unstable { echo 'post unstable' } ; success { echo 'post success' } }
+}
+"##;
+
+#[test]
+fn the_basic_steps_answer_as_jenkins_does() {
+    let house = House::new();
+    let done = run(&house, "basic", BASIC);
+    says(
+        &done.stdout,
+        &[
+            "helper 3 counter 11 params sv a true 2",
+            "out 2 status 3 unix true",
+            "caught hudson.AbortException: script returned exit code 9",
+            "aborted boom",
+            "finally",
+            "no bat: bat: this agent runs Linux",
+            "tool /opt/mytool",
+            "no tool: No tool named none found",
+            "ERROR: again 13\nRetrying",
+            "timeout Timeout has been exceeded",
+            "ws other waited 2",
+            "unstashed true false",
+            "load 42",
+            "ERROR: caught it\nERROR: inside",
+            "parallel [a:1, b:2]",
+            "build #1 custom desc null SUCCESS",
+            "junit 2 1 SUCCESS",
+            "switch a",
+            "WARNING: a little",
+            "binding true",
+            "Stage \"Never\" skipped due to earlier stage(s) marking the build as unstable",
+            "post UNSTABLE\n",
+            "post unstable\n",
+            "Finished: UNSTABLE",
+        ],
+    );
+    assert!(!done.stdout.contains("post success") && !done.stdout.contains("again 14"), "{}", done.stdout);
+}
+
 const ENVIRONMENT: &str = r#"
 pipeline {
   agent any

@@ -10,6 +10,7 @@ use std::time::UNIX_EPOCH;
 use async_trait::async_trait;
 use haliotis_model::{
     ArgumentKind, ArgumentSchema, Delivery, Object, OutputSchema, Placement, StepOutput, StepSchema, Value,
+    WorkspaceKind,
 };
 use haliotis_plugin_api::{Started, StepContext, StepError, StepRunner};
 use serde_json::json;
@@ -197,6 +198,11 @@ fn delete(ctx: &StepContext) -> Result<(), StepError> {
     };
     let (include, exclude) = (patterns("INCLUDE"), patterns("EXCLUDE"));
     if include.is_empty() && exclude.is_empty() {
+        if is_persons_own(ctx) {
+            ctx.log
+                .line("nothing is removed: the workspace is your own folder (haliotis run --workspace names another)");
+            return Ok(());
+        }
         let Ok(entries) = fs::read_dir(&ctx.workspace) else { return Ok(()) };
         for entry in entries.flatten() {
             let path = entry.path();
@@ -211,6 +217,17 @@ fn delete(ctx: &StepContext) -> Result<(), StepError> {
         fs::remove_file(&file.path).map_err(|error| files::cannot("remove", &file.path, &error))?;
     }
     Ok(())
+}
+
+/// Whether the step's folder is what a person works on, in `haliotis run`: it holds the file that runs, or a repository. A
+/// Jenkinsfile that cleans its workspace at the end must not take away the work, itself among it.
+fn is_persons_own(ctx: &StepContext) -> bool {
+    let file = Path::new(&ctx.build.source.path);
+    let holds = |path: &Path| ctx.workspace.join(path).exists();
+    matches!(ctx.build.workspace, WorkspaceKind::InPlace { .. })
+        && (holds(Path::new(".git"))
+            || (file.is_relative() && holds(file))
+            || file.file_name().is_some_and(|name| holds(Path::new(name))))
 }
 
 fn pack(ctx: &StepContext) -> Result<Vec<Value>, StepError> {
