@@ -95,7 +95,8 @@ impl Run {
             "timeout" => {
                 let ms = self.time(given, "MINUTES")?;
                 if given.flag("activity") {
-                    self.shared.say("timeout: activity: true is not known here: the limit counts from the block's start");
+                    self.shared
+                        .say("timeout: activity: true is not known here: the limit counts from the block's start");
                 }
                 let answer = self.timeout(ctx, ms, "timeout", body()).await;
                 self.shared.say("[Pipeline] // timeout");
