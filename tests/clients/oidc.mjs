@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
 
-console.warn = () => {};
+// Its notices about development pages; and 8.8 is the last line for Debian's Node 18.
+console.warn = console.info = () => {};
 const [url, modules, binary] = process.argv.slice(2);
 const { default: Provider } = await import(pathToFileURL(`${modules}/oidc-provider/lib/index.js`));
 
