@@ -12,10 +12,12 @@ const GONE: Duration = Duration::from_secs(15);
 const ENDED: Duration = Duration::from_secs(15);
 /// Steps of one build.
 const STEPS: usize = 10;
+/// Builds of one round, side by side: most of a round is waiting for the grace.
+const AT_ONCE: usize = 3;
 
 pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     let house = House::new(&trial.options.binary, "f13")?;
-    let server = house.serve(&["--slots", "10"]).await?;
+    let server = house.serve(&["--slots", "30"]).await?;
     // The mark stands in the command line, so that strangers' processes are never counted.
     let mark = format!("9{:07}", trial.random.below(10_000_000));
     let orphan = format!("(setsid sh -c \"trap : TERM HUP; while :; do sleep {mark}; done\" &)");
@@ -26,7 +28,7 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
         ("aborted", format!("{orphan}; sleep {mark}"), ""),
     ];
     let mut slowest = Duration::ZERO;
-    let all = kinds.len() * STEPS;
+    let all = kinds.len() * STEPS * AT_ONCE;
     let (short, full, mut tried) = (100 / all + 1, 1_000 / all + 1, 0);
     for (name, script, more) in &kinds {
         let mut text = format!("name: {name}\nsteps:\n");
@@ -36,17 +38,23 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
         house.pipeline(&server, name, "yaml", &text).await?;
         let mut rounds = trial.rounds(short, full, u32::try_from(kinds.len()).unwrap_or(1));
         while let Some(round) = rounds.another() {
-            tried += STEPS;
-            let build = server.build(name, &format!("{name}-{round}")).await?;
+            tried += STEPS * AT_ONCE;
+            let mut builds = Vec::new();
+            for number in 0..AT_ONCE {
+                builds.push(server.build(name, &format!("{name}-{round}-{number}")).await?);
+            }
             let begin = Instant::now();
             if *name == "aborted" {
                 tokio::time::sleep(Duration::from_millis(trial.random.between(100, 800))).await;
-                server
-                    .send("POST", &format!("/api/v1/builds/{build}/abort"), &serde_json::json!({"reason": "chaos"}))
-                    .await?;
+                for build in &builds {
+                    let path = format!("/api/v1/builds/{build}/abort");
+                    server.send("POST", &path, &serde_json::json!({"reason": "chaos"})).await?;
+                }
             }
-            // Two rounds of slots, each with its grace.
-            server.wait(build, (ENDED + GONE) * 2, is_over).await?;
+            for build in builds {
+                // Room for rounds of slots that wait for each other, each with its grace.
+                server.wait(build, (ENDED + GONE) * 2, is_over).await?;
+            }
             if ["succeeds", "fails"].contains(name) {
                 slowest = slowest.max(begin.elapsed());
             }
@@ -68,7 +76,7 @@ pub(crate) async fn run(trial: &mut Trial) -> Result<(), String> {
     }
     trial.outcome.measure("processes left", left);
     trial.outcome.measure("all gone after", format!("{:?}", begin.elapsed()));
-    trial.outcome.measure("slowest build of ten that ended by themselves", format!("{slowest:?}"));
+    trial.outcome.measure("slowest round of thirty that ended by themselves", format!("{slowest:?}"));
     trial.outcome.expect(zombies(server.pid()) == 0, || format!("{} zombies under the server", zombies(server.pid())));
     trial.outcome.skip("containers; a fork bomb during the kill");
     server.stop().await.map(drop)
