@@ -31,6 +31,7 @@ use crate::mask::Masker;
 use crate::room::{self, Patience, Room};
 use crate::running::{Entered, Running};
 use crate::slots::{Slot, Slots};
+use crate::take_over::TakeOver;
 use crate::vars;
 
 /// The agent's name; pipelines may ask for it as for a label.
@@ -79,6 +80,7 @@ pub struct LocalAgent {
     processes: Arc<dyn Processes>,
     credentials: Arc<dyn Credentials>,
     running: Running,
+    takes: TakeOver,
 }
 
 /// The way to the journal, as far as an attempt needs it.
@@ -120,6 +122,7 @@ impl LocalAgent {
             processes: config.processes,
             credentials: config.credentials,
             running: Running::default(),
+            takes: TakeOver::default(),
         };
         let forgotten = agent.folders.builds_in_trash();
         agent.clean_up(forgotten);
@@ -241,6 +244,7 @@ impl LocalAgent {
     ) -> Result<Prepared, String> {
         self.check_cloud(task, schema)?;
         let (key, slug) = (&task.key, task.key.slug());
+        self.takes.before_first_step(&self.folders, key.build, &task.build).await?;
         let workspace = self.folders.workspace_of_call(key.build, &task.build, task.call.folder.as_deref())?;
         let scratch = self.folders.scratch(key.build, &slug);
         // A kind without arguments and outputs has nothing to keep; ten thousand joins should not make folders.
@@ -510,6 +514,7 @@ impl Executor for LocalAgent {
     }
 
     async fn build_ended(&self, build: BuildId, result: BuildResult) {
+        self.takes.forget(build).await;
         self.folders.retire(build, result);
         self.clean_up(vec![build]);
     }

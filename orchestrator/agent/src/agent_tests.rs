@@ -36,6 +36,7 @@ pub(crate) fn build() -> NewBuild {
         created_at: Millis(0),
         once: None,
         program_version: 1,
+        carry: None,
     }
 }
 

@@ -5,7 +5,8 @@
 //! artifacts/BUILD            kept with the build
 //! workspaces/BUILD           gone when the build succeeded; of other builds the last few are kept to look into
 //! workspaces/BUILD@2         a second workspace of a build that uses two at once; gone with the build's end
-//! stashes/BUILD              gone with the build's end
+//! stashes/BUILD              as the workspace: a re-run from a step takes both over
+//! taking/BUILD               what a build is just taking over, see take_over.rs
 //! scratch/BUILD/SLUG         gone with the build's end, as the supervisor's records of `BUILD-…`
 //! trash/…                    what is being removed
 //! ```
@@ -88,7 +89,7 @@ impl Folders {
         self.of("scratch", build).join(slug)
     }
 
-    fn of(&self, kind: &str, build: BuildId) -> PathBuf {
+    pub(crate) fn of(&self, kind: &str, build: BuildId) -> PathBuf {
         self.root.join(kind).join(build.to_string())
     }
 
@@ -99,13 +100,14 @@ impl Folders {
     /// The build has ended: what goes is out of the way when this returns.
     pub(crate) fn retire(&self, build: BuildId, result: BuildResult) {
         self.discard("scratch", build);
-        self.discard("stashes", build);
+        self.discard("taking", build);
         self.discard_siblings(build);
-        let workspace = self.of("workspaces", build);
         if result == BuildResult::Success {
+            self.discard("stashes", build);
             self.discard("workspaces", build);
-        } else if workspace.is_dir() {
+        } else if self.of("workspaces", build).is_dir() || self.of("stashes", build).is_dir() {
             // The mark tells an ended build's workspace from a running one's.
+            let _ = std::fs::create_dir_all(self.root.join("workspaces"));
             let _ = std::fs::write(self.mark(build), "");
             self.prune_workspaces();
         }
@@ -135,6 +137,7 @@ impl Folders {
         let surplus = ended.len().saturating_sub(WORKSPACES_KEPT);
         for id in &ended[..surplus] {
             self.discard("workspaces", BuildId(*id));
+            self.discard("stashes", BuildId(*id));
             let _ = std::fs::remove_file(self.mark(BuildId(*id)));
         }
     }

@@ -15,6 +15,8 @@ mod room;
 mod running;
 mod slots;
 mod supervise;
+mod take_over;
+mod times;
 mod vars;
 
 pub use agent::{AGENT_NAME, AgentConfig, GRACE_MS, LocalAgent};

@@ -4,11 +4,13 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use haliotis_plugin_api::Log;
 
 use crate::mask::Masker;
 use crate::room;
+use crate::times::Times;
 
 /// The log of one attempt. The file is made by the first byte, so a step that says nothing costs nothing. It is opened
 /// for each line, since the supervisor may put the log of a process in its place at any time, with the lines that are
@@ -32,11 +34,13 @@ struct State {
     owed: Vec<u8>,
     /// Bytes that came after that and were not kept.
     missing: u64,
+    /// Made by the first byte.
+    times: Option<Times>,
 }
 
 impl State {
     fn new(masker: Masker) -> State {
-        State { masker, told: false, owed: Vec::new(), missing: 0 }
+        State { masker, told: false, owed: Vec::new(), missing: 0, times: None }
     }
 
     fn owe(&mut self, bytes: &[u8]) {
@@ -102,7 +106,15 @@ impl StepLog {
         }
         let opened = open(&self.path);
         let written = match opened {
-            Ok(mut file) => state.write(&mut file, bytes),
+            Ok(mut file) => {
+                let written = state.write(&mut file, bytes);
+                let now = Instant::now();
+                let times = state.times.get_or_insert_with(|| Times::new(&self.path));
+                if times.due() <= now {
+                    times.seen(file.metadata().map_or(0, |meta| meta.len()), now);
+                }
+                written
+            }
             Err(error) => {
                 state.owe(bytes);
                 Err(error)
@@ -177,6 +189,9 @@ impl Drop for StepLog {
         let mut out = Vec::new();
         state.masker.finish(&mut out);
         self.append(&mut state, &out);
+        if let (Some(mut times), Ok(meta)) = (state.times, std::fs::metadata(&self.path)) {
+            times.end(meta.len(), Instant::now());
+        }
     }
 }
 

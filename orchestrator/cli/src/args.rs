@@ -91,6 +91,8 @@ pub enum Verb {
     Approve(commands::approve::Approve),
     /// Stop a build
     Abort(commands::abort::Abort),
+    /// Run a build again: the whole, or from a step or stage
+    Rerun(commands::rerun::Rerun),
     /// List models, approve or reject a version
     Model(commands::model::Model),
     /// Fill a Git repository from a template

@@ -89,6 +89,11 @@ impl Client {
         Some(Self { http, base: base.trim_end_matches('/').to_owned(), user: user.to_owned(), token })
     }
 
+    /// The address of something on the server.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
     /// GET, as JSON.
     pub async fn get(&self, path: &str, query: &[(&str, String)]) -> Result<Value, Failure> {
         self.send(Method::GET, path, query, None).await

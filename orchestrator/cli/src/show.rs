@@ -37,6 +37,12 @@ pub fn word(status: BuildStatus, result: Option<BuildResult>) -> StyledObject<&'
     }
 }
 
+/// Local time to a tenth of a second, as `2026-11-23T14:05:09.3`.
+pub fn moment(at: i64) -> String {
+    let time = Timestamp::from_millisecond(at).unwrap_or_default().to_zoned(jiff::tz::TimeZone::system());
+    format!("{}.{}", time.strftime("%Y-%m-%dT%H:%M:%S"), at.rem_euclid(1000) / 100)
+}
+
 /// `0.4s`, `12s`, `3m 05s`, `2h 10m`.
 pub fn duration(ms: u64) -> String {
     let seconds = ms / 1000;
@@ -73,6 +79,14 @@ pub fn node_line(node: &NodeView, now: Millis) -> String {
     let name = node.id.as_str().trim_start_matches('/');
     let line = format!("{} {name}{attempt}  {}  {}", sign(node.state), style(took).dim(), style(note).dim());
     line.trim_end().to_owned()
+}
+
+/// One line for a stage or matrix that has ended: its steps are folded into it.
+pub fn group_line(node: &NodeView, steps: usize, now: Millis) -> String {
+    let took = node_duration(node, now).map(duration).unwrap_or_default();
+    let name = node.id.as_str().trim_start_matches('/');
+    let noun = if steps == 1 { "step" } else { "steps" };
+    format!("{} {name}  {}  {}", sign(node.state), style(took).dim(), style(format!("{steps} {noun}")).dim())
 }
 
 /// Why a build started, in one line.

@@ -17,6 +17,8 @@ pub struct BuildFilter {
     pub status: Option<BuildStatus>,
     /// Older than this one: the page before.
     pub before: Option<BuildId>,
+    /// Those alone whose causes or parameters name a model package.
+    pub about_models: bool,
     /// At most so many; capped by [`BuildFilter::MAX`].
     pub limit: u32,
 }

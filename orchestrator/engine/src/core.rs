@@ -20,6 +20,7 @@
 //! | a build is taken over whose step runs on the agent of a server that is gone | the step is interrupted, its outcome unknown |
 //! | death between the commit of a cancel and its effect | on recovery every cancelled step is asked again |
 //! | abort while queued for its turn to run | the build begins and is told of the abort in one turn |
+//! | a step that an earlier build has done | see carry.rs: it never reaches queue or executor |
 //! | answer given twice | the second is refused: the question is no longer open |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +35,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::drive::{Drive, Stand};
 use crate::executor::{AgentInfo, StepTask};
+use crate::host::Standing;
 use crate::journal::{Append, Mark, OutboxItem, Turn};
+use crate::own::own_part;
 use crate::queue::Queue;
 use crate::view::BuildView;
 
@@ -48,8 +51,8 @@ pub enum Input {
     StepEnded(StepKey, StepOutput),
     /// A runner wants its handle committed; the ticket is answered once it is.
     Handle(StepKey, Value, Ticket),
-    /// A person answers; with the groups they are in.
-    Answer(BuildId, StepId, Answer, Vec<String>, Ticket),
+    /// A person answers; with what is known of them.
+    Answer(BuildId, StepId, Answer, Standing, Ticket),
     /// A person stops a build.
     Abort(BuildId, String, String, Ticket),
     /// The build's turn is on disk.
@@ -102,6 +105,14 @@ pub enum RefusedAnswer {
         by: String,
         /// Who may.
         approvers: String,
+    },
+    /// The build is their own work, and the question allows no self-approval.
+    #[error("{by} {part} and may not approve it: this question wants a second person")]
+    OwnWork {
+        /// Who tried.
+        by: String,
+        /// What they did.
+        part: String,
     },
     /// A value is missing or not allowed.
     #[error("parameter {0}")]
@@ -228,8 +239,8 @@ impl Core {
             Input::Recovered(id, build, turns) => self.recover(id, *build, &turns, effects),
             Input::StepEnded(key, output) => self.step_ended(&key, output),
             Input::Handle(key, handle, ticket) => self.handle_of(key, handle, ticket, effects),
-            Input::Answer(build, id, answer, groups, ticket) => {
-                let verdict = self.answer(build, &id, answer, &groups, ticket);
+            Input::Answer(build, id, answer, standing, ticket) => {
+                let verdict = self.answer(build, &id, answer, &standing, ticket);
                 if let Err(refused) = verdict {
                     effects.push(Effect::Reply(ticket, Err(refused)));
                 }
@@ -301,6 +312,9 @@ impl Core {
                     stopped.push(Event::StepEnded { id: step.clone(), output });
                 }
                 Stand::Queued => self.queue.push(id, step.clone(), active.call.slot.as_deref().unwrap_or("")),
+                Stand::Carried(output) => {
+                    stopped.push(Event::StepEnded { id: step.clone(), output: output.clone() });
+                }
                 Stand::AtWork(agent) => {
                     if let Some(agent) = agent {
                         self.queue.retake(id, agent);
@@ -359,7 +373,7 @@ impl Core {
         build: BuildId,
         id: &StepId,
         answer: Answer,
-        groups: &[String],
+        standing: &Standing,
         ticket: Ticket,
     ) -> Result<(), RefusedAnswer> {
         let drive = self.builds.get_mut(&build).ok_or(RefusedAnswer::NotRunning(build))?;
@@ -375,9 +389,15 @@ impl Core {
         if spec.reason_required && answer.reason.trim().is_empty() {
             return Err(RefusedAnswer::Reason);
         }
-        let named = |name: &String| *name == answer.by || groups.contains(name);
+        let named = |name: &String| *name == answer.by || standing.groups.contains(name);
         if !spec.approvers.is_empty() && !spec.approvers.iter().any(named) {
             return Err(RefusedAnswer::NotApprover { by: answer.by, approvers: spec.approvers.join(", ") });
+        }
+        if answer.decision == Decision::Approved && !spec.self_approval {
+            // To reject one's own work is always allowed.
+            if let Some(part) = own_part(&drive.build, &answer.by, &standing.names) {
+                return Err(RefusedAnswer::OwnWork { by: answer.by, part: part.to_owned() });
+            }
         }
         if answer.decision == Decision::Approved {
             check_values(spec, &answer).map_err(RefusedAnswer::Parameter)?;
@@ -429,7 +449,7 @@ impl Core {
             match &step.stand {
                 Stand::Queued => drop(self.queue.withdraw(build, id)),
                 Stand::AtWork(Some(agent)) => self.queue.give_back(build, agent),
-                Stand::AtWork(None) => {}
+                Stand::AtWork(None) | Stand::Carried(_) => {}
             }
         }
         for (id, (_, agent)) in &drive.leases {
@@ -521,6 +541,7 @@ impl Core {
             }
             turn.commands = drive.resume(now, &turn.events);
             (self.watch.driving)(None);
+            turn.marks.extend(drive.carried(&turn.commands));
         }
         for command in &turn.commands {
             if let Command::ReleaseAgent { id: lease } = command
@@ -543,10 +564,16 @@ impl Core {
                     Some(Stand::Queued) => {
                         self.queue.push(id, call.id.clone(), call.slot.as_deref().unwrap_or(""));
                     }
+                    Some(Stand::Carried(output)) => {
+                        drive.events.push(Event::StepEnded { id: call.id.clone(), output: output.clone() });
+                        self.dirty.insert(id);
+                    }
                     _ => held.extend(start(drive, &call.id, false)),
                 },
                 Command::CancelStep { id: step } => {
-                    if self.queue.withdraw(id, step) {
+                    if matches!(drive.steps.get(step).map(|step| &step.stand), Some(Stand::Carried(_))) {
+                        // Its end is on its way already.
+                    } else if self.queue.withdraw(id, step) {
                         let output = StepOutput::aborted("stopped before it began");
                         drive.events.push(Event::StepEnded { id: step.clone(), output });
                         self.dirty.insert(id);
@@ -655,7 +682,7 @@ fn start(drive: &Drive, step: &StepId, recovered: bool) -> Option<Effect> {
     let active = drive.steps.get(step)?;
     let agent = match &active.stand {
         Stand::AtWork(agent) => agent.clone(),
-        Stand::Queued => return None,
+        Stand::Queued | Stand::Carried(_) => return None,
     };
     Some(Effect::Start(StepTask {
         key,

@@ -6,6 +6,7 @@
 //! ```text
 //! StartStep (slot)   -> Queued   -> Granted mark -> AtWork -> StepEnded -> gone
 //! StartStep (server) -> AtWork   ----------------------------> StepEnded -> gone
+//! StartStep + Carried mark -> Carried -----------------------> StepEnded -> gone   (carry.rs)
 //! CancelStep while Queued: the engine itself answers StepEnded(Aborted); AtWork: the executor is asked, the end awaited
 //! ```
 
@@ -14,8 +15,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use haliotis_flow::{Command, Event, Loaded, Outline, Program};
-use haliotis_model::{BuildId, BuildResult, BuildStatus, Call, InputSpec, Millis, NewBuild, StepId, StepKey, Value};
+use haliotis_model::{
+    BuildId, BuildResult, BuildStatus, Call, InputSpec, Millis, NewBuild, StepId, StepKey, StepOutput, Value,
+};
 
+use crate::carry::Taken;
 use crate::core::Effect;
 use crate::journal::{Mark, Seq, Turn};
 use crate::projection::Projection;
@@ -27,6 +31,8 @@ pub(crate) enum Stand {
     Queued,
     /// Given to the executor; the agent's name for a step with a slot.
     AtWork(Option<String>),
+    /// Does not run: an earlier build's end of it is told in the next turn.
+    Carried(StepOutput),
 }
 
 /// A step between its start and its end.
@@ -69,6 +75,8 @@ pub(crate) struct Drive {
     pub(crate) leases: BTreeMap<StepId, (String, Option<String>)>,
     pub(crate) timers: BTreeMap<StepId, Millis>,
     pub(crate) inputs: BTreeMap<StepId, InputSpec>,
+    /// What of an earlier build may still be taken over.
+    taken: Taken,
 }
 
 /// A program that was asked the same and answered otherwise.
@@ -79,6 +87,7 @@ impl Drive {
         Self {
             id,
             projection: Projection::new(id, build.clone(), &loaded.outline),
+            taken: Taken::new(build.carry.as_deref()),
             build: Arc::new(build),
             program: loaded.program,
             concurrency: loaded.concurrency,
@@ -149,8 +158,10 @@ impl Drive {
         for command in &turn.commands {
             self.fold_command(turn.at, command);
         }
+        self.fold_carried(turn);
         for mark in &turn.marks {
             match mark {
+                Mark::Carried { .. } => {}
                 Mark::Granted { id, agent, .. } => {
                     if let Some(step) = self.steps.get_mut(id) {
                         step.stand = Stand::AtWork(Some(agent.clone()));
@@ -162,6 +173,28 @@ impl Drive {
                         step.handle = Some(handle.clone());
                     }
                 }
+            }
+        }
+    }
+
+    /// Which steps of these commands an earlier build has done.
+    pub(crate) fn carried(&self, commands: &[Command]) -> Vec<Mark> {
+        self.taken.decide(commands, &self.projection.view().nodes)
+    }
+
+    fn fold_carried(&mut self, turn: &Turn) {
+        if self.build.carry.is_none() {
+            return;
+        }
+        for command in &turn.commands {
+            let Command::StartStep(call) = command else { continue };
+            let marked = turn.marks.iter().any(|mark| matches!(mark, Mark::Carried { id } if *id == call.id));
+            if !marked {
+                self.taken.refuse(&call.id, &self.projection.view().nodes);
+                continue;
+            }
+            if let (Some(output), Some(step)) = (self.taken.take(&call.id), self.steps.get_mut(&call.id)) {
+                step.stand = Stand::Carried(output);
             }
         }
     }

@@ -34,8 +34,19 @@ pub(crate) enum Message {
 
 /// A person's wish.
 pub(crate) enum Ask {
-    Answer(BuildId, StepId, Answer, Vec<String>),
+    Answer(BuildId, StepId, Answer, Standing),
     Abort(BuildId, String, String),
+}
+
+/// What is known of who answers, beside the name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Groups; a question's approvers may be users and groups.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Further names of the person, as a full name: commits name people so.
+    #[serde(default)]
+    pub names: Vec<String>,
 }
 
 /// A person's wish on its way to the server that drives the build.
@@ -48,8 +59,8 @@ pub enum Asked {
         input: StepId,
         /// The answer.
         answer: Answer,
-        /// The groups of who answers.
-        groups: Vec<String>,
+        /// Who answers, beside the name.
+        standing: Standing,
     },
     /// The build shall stop.
     Abort {
@@ -213,22 +224,22 @@ impl Engine {
     /// # Errors
     /// See [`RefusedAnswer`].
     pub async fn answer(&self, build: BuildId, input: StepId, answer: Answer) -> Result<(), RefusedAnswer> {
-        self.answer_in(build, input, answer, Vec::new()).await
+        self.answer_as(build, input, answer, Standing::default()).await
     }
 
-    /// The same for somebody who is in these groups; a question's approvers may be users and groups.
+    /// The same for somebody of whom more is known.
     ///
     /// # Errors
     /// See [`RefusedAnswer`].
-    pub async fn answer_in(
+    pub async fn answer_as(
         &self,
         build: BuildId,
         input: StepId,
         answer: Answer,
-        groups: Vec<String>,
+        standing: Standing,
     ) -> Result<(), RefusedAnswer> {
-        let asked = Asked::Answer { input: input.clone(), answer: answer.clone(), groups: groups.clone() };
-        self.ask_all(build, Ask::Answer(build, input, answer, groups), asked).await
+        let asked = Asked::Answer { input: input.clone(), answer: answer.clone(), standing: standing.clone() };
+        self.ask_all(build, Ask::Answer(build, input, answer, standing), asked).await
     }
 
     /// Asks a build to stop; a second time stops what must always run as well.
@@ -246,7 +257,9 @@ impl Engine {
     /// See [`RefusedAnswer`].
     pub async fn take(&self, build: BuildId, asked: Asked) -> Result<(), RefusedAnswer> {
         match asked {
-            Asked::Answer { input, answer, groups } => self.ask(build, Ask::Answer(build, input, answer, groups)).await,
+            Asked::Answer { input, answer, standing } => {
+                self.ask(build, Ask::Answer(build, input, answer, standing)).await
+            }
             Asked::Abort { by, reason } => self.ask(build, Ask::Abort(build, by, reason)).await,
         }
     }

@@ -55,6 +55,11 @@ pub enum Mark {
         /// The runner's own.
         handle: Value,
     },
+    /// The step does not run: its end is taken over from an earlier build, as entry 0 has it.
+    Carried {
+        /// The step.
+        id: StepId,
+    },
 }
 
 /// A turn to commit.

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod carry;
 mod catalog;
 pub mod core;
 pub mod cron;
@@ -13,6 +14,7 @@ mod executor;
 mod host;
 pub mod journal;
 pub mod label;
+mod own;
 pub mod parameters;
 mod projection;
 mod queue;
@@ -21,10 +23,12 @@ mod thread;
 pub mod trigger;
 mod view;
 
+pub use carry::{At, CannotCarry, Rules, plan as plan_carry};
 pub use catalog::{AuditEntry, BuildFilter, Catalog, Credential, Delivery, OutboxRow};
 pub use core::{Core, RefusedAnswer, Watch};
 pub use executor::{AgentInfo, Executor, Reporter, StepTask};
-pub use host::{Asked, Changed, CreateError, Elsewhere, Engine, Recover, STACK_BYTES, now};
+pub use host::{Asked, Changed, CreateError, Elsewhere, Engine, Recover, STACK_BYTES, Standing, now};
 pub use journal::{Append, Created, Journal, JournalError, Mark, OutboxItem, Seq, Turn};
+pub use own::{COMMIT_AUTHOR, own_part};
 pub use projection::Projection;
 pub use view::{BuildView, InputView, NodeState, NodeView};

@@ -69,11 +69,20 @@ impl Projection {
             self.command(turn.at, command);
         }
         for mark in &turn.marks {
-            if let Mark::Granted { id, agent, .. } = mark {
-                let node = self.node(id);
-                node.agent = Some(agent.clone());
-                node.started_at = Some(turn.at);
-                node.state = NodeState::Running;
+            match mark {
+                Mark::Granted { id, agent, .. } => {
+                    let node = self.node(id);
+                    node.agent = Some(agent.clone());
+                    node.started_at = Some(turn.at);
+                    node.state = NodeState::Running;
+                }
+                Mark::Carried { id } => {
+                    let node = self.node(id);
+                    node.carried = true;
+                    node.state = NodeState::Running;
+                    node.started_at = Some(turn.at);
+                }
+                Mark::Handle { .. } => {}
             }
         }
         self.settle();
@@ -159,6 +168,7 @@ impl Projection {
         node.with = call.with.clone();
         node.attempt = call.attempt;
         node.queued_at = Some(at);
+        node.carried = false;
         node.ended_at = None;
         node.message = None;
         if call.slot.is_some() {
@@ -243,6 +253,7 @@ impl Projection {
             agent: None,
             environment: None,
             condition: None,
+            carried: false,
         });
         at
     }

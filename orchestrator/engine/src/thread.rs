@@ -85,8 +85,8 @@ pub(crate) async fn run(mut core: Core, mut inbox: mpsc::UnboundedReceiver<Messa
         for message in messages.drain(..) {
             match message {
                 Message::Input(input) => inputs.push(*input),
-                Message::Ask(Ask::Answer(build, id, answer, groups), reply) => {
-                    inputs.push(Input::Answer(build, id, answer, groups, state.tickets.add(reply)));
+                Message::Ask(Ask::Answer(build, id, answer, standing), reply) => {
+                    inputs.push(Input::Answer(build, id, answer, standing, state.tickets.add(reply)));
                 }
                 Message::Ask(Ask::Abort(build, by, reason), reply) => {
                     inputs.push(Input::Abort(build, by, reason, state.tickets.add(reply)));

@@ -68,6 +68,8 @@ pub struct NodeView {
     pub environment: Option<String>,
     /// Its condition, as written.
     pub condition: Option<String>,
+    /// It did not run in this build: its end was taken over from the one that `build.carry` names.
+    pub carried: bool,
 }
 
 /// Where a node stands.

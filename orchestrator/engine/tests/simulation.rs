@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use haliotis_engine::core::{Effect, Input};
-use haliotis_engine::{AgentInfo, Append, Core, Mark, Turn};
+use haliotis_engine::{AgentInfo, Append, Core, Mark, Standing, Turn};
 use haliotis_flow::{
     AsyncProgram, Command, Definition, Diagnostic, Flow, InputOutcome, Language, Loaded, Outline, StopReason,
 };
@@ -195,6 +195,7 @@ impl World {
             created_at: Millis(0),
             once: None,
             program_version: 1,
+            carry: None,
         };
         let mut world = Self {
             core: core(),
@@ -318,8 +319,8 @@ impl World {
                 values: Object::new(),
                 digest: digest.into(),
             };
-            self.feed(Input::Answer(BUILD, StepId::new("/ask"), answer("stale"), Vec::new(), 1));
-            self.feed(Input::Answer(BUILD, StepId::new("/ask"), answer("d"), Vec::new(), 2));
+            self.feed(Input::Answer(BUILD, StepId::new("/ask"), answer("stale"), Standing::default(), 1));
+            self.feed(Input::Answer(BUILD, StepId::new("/ask"), answer("d"), Standing::default(), 2));
             self.asked_digest = true;
         }
     }

@@ -23,6 +23,18 @@ pub trait Language: Send + Sync {
     /// comes. Broken sources answer as far as they can be read.
     fn wants(&self, source: &Source) -> Vec<String>;
 
+    /// The outline says for every step what it needs, so that what comes after a step is known without running it.
+    fn knows_needs(&self) -> bool {
+        false
+    }
+
+    /// Names of the stages that a build may be begun at, leaving out what stands before them; in order. None, where the
+    /// language has no such notion.
+    fn restartable(&self, source: &Source) -> Vec<String> {
+        let _ = source;
+        Vec::new()
+    }
+
     /// Makes the program of a build from what the build pinned. Deterministic.
     ///
     /// # Errors

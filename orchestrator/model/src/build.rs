@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BuildId, BuildResult, Millis, Object, Value};
+use crate::{BuildId, BuildResult, Carry, Millis, Object, Value};
 
 /// A definition that builds are made of. Jenkins calls it a job.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -252,6 +252,9 @@ pub struct NewBuild {
     pub once: Option<String>,
     /// Version of the program semantics, see the language's `VERSION`.
     pub program_version: u32,
+    /// What it takes over from an earlier build.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carry: Option<Box<Carry>>,
 }
 
 impl NewBuild {

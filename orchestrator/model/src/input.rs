@@ -21,11 +21,23 @@ pub struct InputSpec {
     /// A reason must be given.
     #[serde(default)]
     pub reason_required: bool,
+    /// Those whose work the build is (who started it, pushed its commit, changed its parameters) may approve.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub self_approval: bool,
     /// What is approved, by name: model package ARN, parameters, metrics... shown to the person and bound by `digest`.
     #[serde(default, skip_serializing_if = "Object::is_empty")]
     pub binds: Object,
     /// Hash over everything above, hexadecimal SHA-256. An answer must carry the digest its giver saw.
     pub digest: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+fn is_yes(answer: &bool) -> bool {
+    *answer
 }
 
 fn proceed() -> String {

@@ -6,6 +6,7 @@
 pub mod bounds;
 pub mod branches;
 mod build;
+mod carry;
 mod id;
 mod input;
 mod result;
@@ -19,6 +20,7 @@ pub use build::{
     BuildStatus, BuildSummary, Cause, NewBuild, ParameterKind, ParameterSpec, Pipeline, Source, TriggerSpec,
     WorkspaceKind,
 };
+pub use carry::{Carried, Carry};
 pub use id::{BuildId, StepId, StepKey};
 pub use input::{Answer, Decision, InputSpec};
 pub use result::BuildResult;

@@ -21,6 +21,38 @@ function row(number, html) {
   return item;
 }
 
+// Times -------------------------------------------------------------------------------------------------------------
+
+const times = document.getElementById("times");
+const two = (number, digits = 2) => String(Math.floor(number)).padStart(digits, "0");
+
+function clock(at) {
+  if (times.value === "elapsed") {
+    const ms = Math.max(0, at - Number(log.dataset.begun ?? at));
+    const minutes = `${two((ms / 60_000) % 60)}:${two((ms / 1000) % 60)}.${two((ms % 1000) / 100, 1)}`;
+    return ms < 3_600_000 ? minutes : `${Math.floor(ms / 3_600_000)}:${minutes}`;
+  }
+  const date = new Date(at);
+  if (times.value === "utc") return date.toISOString().slice(11, 21);
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}.${two(date.getMilliseconds() / 100, 1)}`;
+}
+
+// A line without a mark of its own was printed with the one before it.
+function stamp(rows, at) {
+  for (const row of rows) {
+    at = Number(row.dataset.at ?? at);
+    if (!at) continue;
+    row.dataset.at = at;
+    if (times.value) row.dataset.time = clock(at);
+  }
+}
+
+function setTimes(mode) {
+  times.value = mode;
+  log.classList.toggle("timed", Boolean(mode));
+  stamp(log.children);
+}
+
 // Groups ------------------------------------------------------------------------------------------------------------
 
 // From a title to the next one, or to its end.
@@ -69,7 +101,7 @@ const toEnd = () => {
 
 let partial;
 
-function add({ first, lines, partial: rest, skipped }) {
+function add({ first, lines, partial: rest, skipped, at }) {
   document.getElementById("log-empty")?.remove();
   if (skipped) log.replaceChildren();
   partial?.remove();
@@ -81,6 +113,7 @@ function add({ first, lines, partial: rest, skipped }) {
     partial.classList.add("open");
     rows.append(partial);
   }
+  stamp(rows.children, at ?? Date.now());
   log.append(rows);
   while (log.childElementCount > KEPT) log.firstElementChild.remove();
   groups();
@@ -102,6 +135,12 @@ function mark() {
 if (log) {
   for (const label of document.querySelectorAll("[data-follow-label], [data-wrap-label]")) label.hidden = false;
   document.querySelector("[data-follow-label]").hidden = !log.dataset.stream;
+  document.querySelector("[data-times-label]").hidden = false;
+  setTimes(localStorage.getItem("log-times") ?? "");
+  times.addEventListener("change", () => {
+    localStorage.setItem("log-times", times.value);
+    setTimes(times.value);
+  });
   groups();
   foldAll.addEventListener("click", foldEach);
   wrap.addEventListener("change", () => log.classList.toggle("wrap-lines", wrap.checked));

@@ -51,6 +51,10 @@ pub struct LogChunk {
 pub trait Logs: Send + Sync {
     /// At most `limit` bytes from `offset`. A step that printed nothing yet has an empty log, not an error.
     async fn read(&self, key: &StepKey, offset: u64, limit: usize) -> Result<LogChunk, EdgeError>;
+    /// Time marks: the log was so long at that moment (milliseconds since 1970), by offset; none where none are kept.
+    async fn times(&self, _key: &StepKey) -> Result<Vec<(u64, i64)>, EdgeError> {
+        Ok(Vec::new())
+    }
     /// Removes all of a build that has ended; what is not there is removed already.
     async fn remove(&self, build: BuildId) -> Result<(), EdgeError>;
 }
@@ -161,6 +165,32 @@ pub struct Invocation {
     pub took_ms: u64,
 }
 
+/// What a production variant of an endpoint was asked of late.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Traffic {
+    /// The variant.
+    pub variant: String,
+    /// Invocations since its processes were started.
+    pub invocations: u64,
+    /// Those that were not answered well.
+    pub errors: u64,
+    /// The last ones, newest first.
+    pub recent: Vec<Asked>,
+}
+
+/// One invocation of an endpoint.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
+pub struct Asked {
+    /// When it was over, milliseconds since 1970.
+    pub at: i64,
+    /// How long it took, microseconds.
+    pub took_us: u64,
+    /// HTTP status of the model's container; 0: it did not answer in time.
+    pub status: u16,
+    /// What the container said, where it refused.
+    pub said: String,
+}
+
 /// A commit, for people.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct CommitRow {
@@ -194,10 +224,49 @@ pub trait Models: Send + Sync {
     async fn needed(&self, _pipeline: &Pipeline, _builds: &[BuildSummary]) -> Result<BTreeSet<BuildId>, EdgeError> {
         Ok(BTreeSet::new())
     }
+    /// What an endpoint was asked of late, by variant; `None`: this cloud does not say.
+    async fn traffic(&self, _endpoint: &str) -> Option<Vec<Traffic>> {
+        None
+    }
     /// Sends one request to an endpoint and waits for its answer.
     async fn invoke(&self, endpoint: &str, _content_type: &str, _body: Vec<u8>) -> Result<Invocation, EdgeError> {
         Err(EdgeError::Unavailable(format!("this server has no way to ask the endpoint {endpoint}")))
     }
+}
+
+/// Where a re-run begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RerunFrom {
+    /// At the beginning: nothing is taken over.
+    Whole,
+    /// At what did not end well.
+    Failed,
+    /// At a step's path, a stage's or a step's name: as a person wrote it.
+    Named(String),
+}
+
+impl RerunFrom {
+    /// From what a form or a command says: empty, `failed`, or a name.
+    pub fn parse(text: &str) -> Self {
+        match text.trim() {
+            "" => RerunFrom::Whole,
+            "failed" => RerunFrom::Failed,
+            name => RerunFrom::Named(name.to_owned()),
+        }
+    }
+}
+
+/// A wish to run a build again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rerun {
+    /// The build.
+    pub build: BuildId,
+    /// Where it begins.
+    pub from: RerunFrom,
+    /// Other values than it had, by parameter; the rest stays.
+    pub parameters: Object,
+    /// Who asks.
+    pub by: String,
 }
 
 /// What needs more than the engine: a definition read from a repository, for one.
@@ -214,6 +283,12 @@ pub trait Actions: Send + Sync {
     ) -> Result<Created, EdgeError>;
     /// The same for another cause than a person's click. `once` of the request may be empty: no such rule.
     async fn request_build(&self, request: BuildRequest) -> Result<Created, EdgeError>;
+    /// Makes a build of what another one pinned, which may take over what that one has done.
+    async fn rerun(&self, asked: Rerun) -> Result<Created, EdgeError>;
+    /// Stages that a build of this source may be begun at; none where its language has no such notion.
+    fn restartable(&self, _source: &haliotis_model::Source) -> Vec<String> {
+        Vec::new()
+    }
     /// Commits in `to` and not in `from`, newest first, at most `limit`; `from` `None`: from the beginning. An edge
     /// without git knows none.
     async fn commits(

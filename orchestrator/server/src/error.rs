@@ -112,6 +112,7 @@ impl From<RefusedAnswer> for Failed {
             RefusedAnswer::NotApprover { .. } => {
                 (StatusCode::FORBIDDEN, "not-approver", "Ask one of those who may answer.")
             }
+            RefusedAnswer::OwnWork { .. } => (StatusCode::FORBIDDEN, "own-work", "Ask somebody else who may answer."),
             RefusedAnswer::Parameter(_) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "parameter", "Give the values the question asks for.")
             }

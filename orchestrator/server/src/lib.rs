@@ -35,8 +35,9 @@ mod words;
 
 pub use api::document;
 pub use edges::{
-    Actions, ArtifactBody, ArtifactInfo, Artifacts, CommitRow, EdgeError, Ending, EndpointInfo, HookAnswer, Hooks,
-    Invocation, JenkinsfileSyntax, LogChunk, LoginProvider, Logs, ModelGroup, ModelPackage, Models, Process,
+    Actions, ArtifactBody, ArtifactInfo, Artifacts, Asked, CommitRow, EdgeError, Ending, EndpointInfo, HookAnswer,
+    Hooks, Invocation, JenkinsfileSyntax, LogChunk, LoginProvider, Logs, ModelGroup, ModelPackage, Models, Process,
+    Rerun, RerunFrom, Traffic,
 };
 pub use listen::Limits;
 pub use rates::{Rate, Rates};

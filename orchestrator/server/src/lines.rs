@@ -112,6 +112,10 @@ pub(crate) struct Line {
     pub(crate) number: u64,
     /// Escaped, with colours.
     pub(crate) html: String,
+    /// Where it ends in the log.
+    pub(crate) end: u64,
+    /// When it was printed, milliseconds since 1970, where that is another time than the line's before; 0: the same.
+    pub(crate) at: i64,
 }
 
 /// A window on a log.
@@ -158,7 +162,8 @@ pub(crate) async fn window(
         }
         bytes.extend_from_slice(&chunk.bytes);
     }
-    let (lines_shown, used) = cut(&bytes, line, count, grows);
+    let (mut lines_shown, used) = cut(&bytes, line, count, grows);
+    stamp(&mut lines_shown, offset, &logs.times(key).await?);
     let next_line = line + 1 + lines_shown.len() as u64;
     Ok(Window { lines: lines_shown, count: lines, total, next_offset: offset + used, next_line })
 }
@@ -184,6 +189,18 @@ async fn seek(logs: &dyn Logs, key: &StepKey, index: &Index, wanted: u64) -> Res
     Ok((offset, line))
 }
 
+/// Says when lines were printed: at the first mark that covers their end. `offset`: where the first line begins.
+fn stamp(lines: &mut [Line], offset: u64, marks: &[(u64, i64)]) {
+    let mut last = 0;
+    for line in lines {
+        line.end += offset;
+        let mark = marks.partition_point(|(seen, _)| *seen < line.end);
+        if let Some((_, at)) = marks.get(mark).filter(|(_, at)| *at != last) {
+            (line.at, last) = (*at, *at);
+        }
+    }
+}
+
 /// Lines of `bytes`, the first one numbered `line + 1`, and the bytes they take.
 fn cut(bytes: &[u8], line: u64, count: u64, grows: bool) -> (Vec<Line>, u64) {
     let mut style = Style::default();
@@ -198,7 +215,12 @@ fn cut(bytes: &[u8], line: u64, count: u64, grows: bool) -> (Vec<Line>, u64) {
             break;
         }
         let text = raw.strip_suffix(b"\n").unwrap_or(raw);
-        lines.push(Line { number: line + 1 + lines.len() as u64, html: ansi::line(text, &mut style) });
+        lines.push(Line {
+            number: line + 1 + lines.len() as u64,
+            html: ansi::line(text, &mut style),
+            end: (used + raw.len()) as u64,
+            at: 0,
+        });
         used += raw.len();
     }
     (lines, used as u64)
@@ -239,12 +261,23 @@ mod tests {
         let indexes = Indexes::default();
         for first in [1, 2, 4096, 4097, 4098, 8193, 19_999] {
             let window = window(&indexes, &log, &key(), lines(Some(first), 2)).await.unwrap();
-            assert_eq!(window.lines[0], Line { number: first, html: format!("line {first}") });
+            assert_eq!((window.lines[0].number, &window.lines[0].html), (first, &format!("line {first}")));
             assert_eq!(window.count, 20_000);
         }
         let tail = window(&indexes, &log, &key(), lines(None, 3)).await.unwrap();
         assert_eq!(tail.lines.iter().map(|line| line.number).collect::<Vec<_>>(), [19_998, 19_999, 20_000]);
         assert_eq!((tail.next_offset, tail.next_line), (tail.total, 20_001));
+    }
+
+    #[test]
+    fn a_line_has_the_time_of_the_first_mark_that_covers_it() {
+        let mut lines = cut(b"one\ntwo\nthree\nfour\n", 0, 9, false).0;
+        stamp(&mut lines, 100, &[(104, 1_000), (113, 2_000), (114, 3_000)]);
+        // `two` and `three` were seen at different marks; `four` has none yet.
+        assert_eq!(lines.iter().map(|line| line.at).collect::<Vec<_>>(), [1_000, 2_000, 3_000, 0]);
+        let mut lines = cut(b"one\ntwo\n", 0, 9, false).0;
+        stamp(&mut lines, 0, &[(50, 7)]);
+        assert_eq!(lines.iter().map(|line| line.at).collect::<Vec<_>>(), [7, 0], "said once");
     }
 
     #[tokio::test]

@@ -361,7 +361,8 @@ impl Painter {
         }
         let rest = &bytes[used..];
         let mut ahead = self.style;
-        let data = json!({ "first": self.line, "lines": html, "partial": ansi::line(rest, &mut ahead) });
+        let at = haliotis_engine::now();
+        let data = json!({ "first": self.line, "lines": html, "partial": ansi::line(rest, &mut ahead), "at": at });
         self.partial = rest.len();
         self.line += html.len() as u64;
         self.follower.offset += used as u64;

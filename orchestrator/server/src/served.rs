@@ -5,6 +5,9 @@
 //! page, so it cannot differ from what the builds did. A step that puts the parameters of before back (a rollback)
 //! says the model it put back in its own arguments.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use haliotis_engine::{BuildFilter, BuildView, NodeState, NodeView};
 use haliotis_model::{BuildId, BuildSummary, Cause, Decision, Millis, Object, Value};
 
@@ -14,10 +17,9 @@ use crate::state::AppState;
 
 /// The step that deploys.
 const DEPLOY: &str = "cloudformation.deploy";
-/// Builds looked through, newest first: a page of the catalogue.
-const BUILDS: u32 = BuildFilter::MAX;
-/// Builds opened for it at most.
-const OPENED: usize = 200;
+/// Builds about models that are looked through, newest first: a deployment every ten minutes for two months. Only those
+/// not seen before are opened.
+const BUILDS: usize = 10_000;
 /// What the ARN of a model package holds.
 const MARK: &str = ":model-package/";
 
@@ -39,15 +41,44 @@ pub(crate) struct Deployment {
     pub(crate) commit: String,
 }
 
+/// Deployments of builds that have ended, which never change: their journals are read once.
+#[derive(Default)]
+pub(crate) struct Known(Mutex<BTreeMap<BuildId, Arc<[Deployment]>>>);
+
+impl Known {
+    async fn of(&self, state: &AppState, build: &BuildSummary) -> Result<Arc<[Deployment]>, Failed> {
+        let held = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = held().get(&build.id) {
+            return Ok(Arc::clone(known));
+        }
+        let view = state.engine.view(build.id).await?;
+        let found: Arc<[Deployment]> = deployments(&view).into();
+        if view.result.is_some() {
+            let mut held = held();
+            held.insert(build.id, Arc::clone(&found));
+            if held.len() > BUILDS {
+                held.pop_first();
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// Deployments, newest first; of one model group where one is given.
 pub(crate) async fn ledger(state: &AppState, group: Option<&str>) -> Result<Vec<Deployment>, Failed> {
     let caller = current();
-    let filter = BuildFilter { limit: BUILDS, ..BuildFilter::default() };
-    let builds = state.catalog.builds(&filter).await?;
-    let about = builds.iter().filter(|build| caller.sees(&build.pipeline) && names_model(build));
-    let mut all = Vec::new();
-    for build in about.take(OPENED) {
-        all.extend(deployments(&state.engine.view(build.id).await?));
+    let mut filter = BuildFilter { about_models: true, limit: BuildFilter::MAX, ..BuildFilter::default() };
+    let (mut all, mut looked) = (Vec::new(), 0);
+    loop {
+        let page = state.catalog.builds(&filter).await?;
+        for build in page.iter().filter(|build| caller.sees(&build.pipeline) && names_model(build)) {
+            all.extend(state.own.deployments.of(state, build).await?.iter().cloned());
+        }
+        looked += page.len();
+        let Some(last) = page.last().filter(|_| page.len() == BuildFilter::MAX as usize && looked < BUILDS) else {
+            break;
+        };
+        filter.before = Some(last.id);
     }
     let wanted = |one: &Deployment| group.is_none_or(|group| group_of(&one.model) == Some(group));
     all.retain(wanted);

@@ -69,6 +69,7 @@ pub(crate) struct Own {
     pub(crate) streams: AtomicI64,
     pub(crate) indexes: Indexes,
     pub(crate) buckets: crate::rates::Buckets,
+    pub(crate) deployments: crate::served::Known,
     pub(crate) jenkins: crate::jenkins::Kept,
     stop: watch::Sender<bool>,
 }
@@ -97,6 +98,7 @@ impl AppState {
             streams: AtomicI64::new(0),
             indexes: Indexes::default(),
             buckets: crate::rates::Buckets::default(),
+            deployments: crate::served::Known::default(),
             jenkins: crate::jenkins::Kept::default(),
             stop: watch::Sender::new(false),
         };

@@ -281,6 +281,9 @@ pub(crate) fn step_url(build: BuildId, step: &StepId) -> String {
 
 /// Why a node waits, was skipped or failed; empty when there is nothing to explain.
 pub(crate) fn why(node: &NodeView, view: &BuildView) -> String {
+    if let Some(carry) = view.build.carry.as_ref().filter(|_| node.carried) {
+        return format!("Not run again: taken over from #{}", carry.number);
+    }
     if let Some(message) = node.message.as_ref().filter(|message| !message.is_empty()) {
         return sentence(message);
     }

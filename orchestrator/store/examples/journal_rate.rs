@@ -109,5 +109,6 @@ fn new_build() -> NewBuild {
         created_at: Millis(1),
         once: None,
         program_version: 1,
+        carry: None,
     }
 }

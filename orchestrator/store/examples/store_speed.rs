@@ -198,5 +198,6 @@ fn new_build(pipeline: &str) -> NewBuild {
         created_at: Millis(1),
         once: None,
         program_version: 1,
+        carry: None,
     }
 }

@@ -1,7 +1,7 @@
 //! What steps print, by byte offset.
 //!
-//! One file per attempt of a step: `<logs>/<build id>/<StepKey::slug()>.log`, and beside them the hashes of what an ended
-//! build printed (seal.rs). An agent appends to it; this only reads, and
+//! One file per attempt of a step: `<logs>/<build id>/<StepKey::slug()>.log`, with `.times`, when it grew; and beside them the
+//! hashes of what an ended build printed (seal.rs). An agent appends to it; this only reads, and
 //! removes a build's. A log grows while it is read: each answer says how many bytes there were at that moment, and who
 //! asks again from where it stopped misses nothing and sees nothing twice. Bytes are what the process printed, so a block
 //! may end inside a character.
@@ -100,6 +100,18 @@ impl LogStore {
         .await
     }
 
+    /// Time marks of a log, by offset: it was so long at that moment (milliseconds since 1970). None for a step that ended
+    /// within its first second.
+    pub async fn times(&self, key: &StepKey) -> io::Result<Vec<(u64, i64)>> {
+        let path = self.path(key).with_extension("times");
+        blocking(move || match fs::read(&path) {
+            Ok(bytes) => Ok(marks(&bytes)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
     /// Bytes of a log now; 0 while it is not there.
     pub async fn size(&self, key: &StepKey) -> io::Result<u64> {
         let path = self.path(key);
@@ -194,6 +206,19 @@ fn read_at(mut file: File, total: u64, offset: u64, limit: u64) -> io::Result<Lo
         file.take(wanted).read_to_end(&mut bytes)?;
     }
     Ok(LogBytes { offset, bytes, total })
+}
+
+/// Records of two little-endian numbers of 8 bytes, see the agent's `times.rs`; two writers may have left them out of
+/// order, and a last one may be cut.
+fn marks(bytes: &[u8]) -> Vec<(u64, i64)> {
+    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_le_bytes).unwrap_or(0);
+    let mut marks: Vec<(u64, i64)> = bytes
+        .chunks_exact(16)
+        .map(|mark| mark.split_at(8))
+        .map(|(offset, at)| (number(offset), i64::try_from(number(at)).unwrap_or(i64::MAX)))
+        .collect();
+    marks.sort_unstable();
+    marks
 }
 
 fn list(dir: &Path) -> io::Result<Vec<LogEntry>> {

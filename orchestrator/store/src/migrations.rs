@@ -33,6 +33,11 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0003_audit_chain.sql"),
         postgres: include_str!("../migrations/postgres/0003_audit_chain.sql"),
     },
+    Migration {
+        name: "0004_builds_of_models.sql",
+        sql: include_str!("../migrations/0004_builds_of_models.sql"),
+        postgres: include_str!("../migrations/postgres/0004_builds_of_models.sql"),
+    },
 ];
 
 /// Marks a file as ours ("HALI"), so that another program's database is refused instead of migrated.

@@ -84,5 +84,6 @@ fn big_build() -> NewBuild {
         created_at: Millis(1),
         once: None,
         program_version: 1,
+        carry: None,
     }
 }

@@ -22,6 +22,7 @@ mod roles;
 mod sagemaker;
 mod signed;
 mod storage;
+pub mod traffic;
 mod uploads;
 
 pub use clients::{Clients, clients};

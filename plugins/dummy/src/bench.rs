@@ -80,6 +80,7 @@ pub fn new_build() -> NewBuild {
         created_at: Millis(0),
         once: None,
         program_version: 1,
+        carry: None,
     }
 }
 

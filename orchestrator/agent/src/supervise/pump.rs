@@ -41,6 +41,11 @@ enum Taken {
 }
 
 impl Pump {
+    /// Bytes of the log by now.
+    pub(crate) fn log_size(&self) -> u64 {
+        self.log.metadata().map_or(0, |meta| meta.len())
+    }
+
     /// A pump into `log` and the end of the pipe that the process gets.
     pub(crate) fn new(log: File, secrets: &[String]) -> std::io::Result<(Pump, OwnedFd)> {
         let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;

@@ -23,6 +23,7 @@ use super::tree::{self, Children};
 use super::wire::{Answer, Ask, Reply, Request, Spec};
 use super::{IDLE_LIMIT, note};
 use crate::room;
+use crate::times::Times;
 
 /// While something is being killed: how often to look. Most ends are heard of at once by SIGCHLD.
 const KILL_TICK: Duration = Duration::from_millis(10);
@@ -175,7 +176,9 @@ impl Server {
                 (Phase::Running, Some(at)) => at.saturating_duration_since(now).max(KILL_TICK),
                 (Phase::Running, None) => REST_TICK,
             };
-            if step.unnamed.is_some() { end.min(step.name_at.saturating_duration_since(now)) } else { end }
+            let named = step.unnamed.is_some().then(|| step.name_at.saturating_duration_since(now));
+            let timed = step.times.as_ref().map(|times| times.due().saturating_duration_since(now));
+            [named, timed].into_iter().flatten().fold(end, Duration::min)
         };
         let steps = self.steps.values().map(next).min().unwrap_or(REST_TICK).min(REST_TICK);
         if self.waits_for_room() { steps.min(FULL_PAUSE) } else { steps }
@@ -280,6 +283,7 @@ impl Server {
                 return Ok(());
             }
         }
+        let times = Some(Times::new(Path::new(&spec.log)));
         let pumped = spec.mask.iter().any(|secret| !secret.is_empty()) || self.is_short_of_room();
         let spare = if pumped { None } else { self.spares.take(Path::new(&spec.log)) };
         let (unnamed, file) = spare.unzip();
@@ -297,7 +301,7 @@ impl Server {
                 if let Err(error) = self.records.started(key, who) {
                     note(&format!("{key}: which process it is cannot be recorded yet: {error}"));
                 }
-                self.steps.insert(key.to_owned(), Step { pump, log, unnamed, ..Step::new(who) });
+                self.steps.insert(key.to_owned(), Step { pump, log, unnamed, times, ..Step::new(who) });
                 self.awake_until = Instant::now() + AWAKE;
                 Ok(())
             }
@@ -416,6 +420,7 @@ impl Server {
                 }
             }
         }
+        self.steps.values_mut().for_each(|step| step.note_time(now, false));
         let stopping = self.steps.iter().filter(|(_, step)| step.kill_at.is_some());
         for key in stopping.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             match self.steps.get(&key).map(|step| step.phase) {
@@ -477,10 +482,18 @@ impl Server {
         }
     }
 
+    fn note_last(&mut self, key: &str, now: Instant) {
+        if let Some(step) = self.steps.get_mut(key) {
+            step.note_time(now, true);
+        }
+    }
+
     /// Records and tells the end. While the disk is too full for the last of its log it is not told, unless somebody
     /// asked the step to stop.
     fn finish(&mut self, key: &str, end: End) {
         let now = Instant::now();
+        // Before: a log without a pump goes out of hand. After: the rest of a pipe is in its log.
+        self.note_last(key, now);
         if !self.close_output(key)
             && let Some(step) = self.steps.get_mut(key)
         {
@@ -491,6 +504,7 @@ impl Server {
             let lost = step.pump.as_mut().map_or(0, super::pump::Pump::give_up);
             note(&format!("{key}: it was stopped while the disk was full; {lost} bytes of its log are lost"));
         }
+        self.note_last(key, now);
         let Some(step) = self.steps.remove(key) else { return };
         if let Err(error) = self.records.ended(key, end) {
             note(&format!("{key}: its end cannot be recorded yet: {error}"));

@@ -21,6 +21,7 @@ use super::records::{End, Identity};
 use super::spare::{NAME_AFTER, Unnamed};
 use super::wire::Spec;
 use super::{GIVE_UP, LEFTOVER_GRACE, spawn, tree};
+use crate::times::Times;
 
 /// Rounds of looking and killing in one go; more follow at the next tick.
 const KILL_ROUNDS: usize = 4;
@@ -49,6 +50,8 @@ pub(crate) struct Step {
     pub(crate) unnamed: Option<Unnamed>,
     /// When it gets one.
     pub(crate) name_at: Instant,
+    /// When the log grew.
+    pub(crate) times: Option<Times>,
     /// Connection and request number of each `wait`.
     pub(crate) waiters: Vec<(u64, u64)>,
     /// When SIGKILL is due.
@@ -73,11 +76,28 @@ impl Step {
             log: None,
             unnamed: None,
             name_at: Instant::now() + NAME_AFTER,
+            times: None,
             waiters: Vec::new(),
             kill_at: None,
             stopped: false,
             again_at: None,
             asked: BTreeSet::new(),
+        }
+    }
+
+    /// Looks at the log's size when that is due, or at the end in any case.
+    pub(crate) fn note_time(&mut self, now: Instant, at_end: bool) {
+        let Some(times) = self.times.as_mut().filter(|times| at_end || times.due() <= now) else { return };
+        let log = self.log.as_ref().or_else(|| self.unnamed.as_ref().map(Unnamed::file));
+        let size = match (log, self.pump.as_ref()) {
+            (Some(log), _) => log.metadata().map_or(0, |meta| meta.len()),
+            (None, Some(pump)) => pump.log_size(),
+            (None, None) => 0,
+        };
+        if at_end {
+            times.end(size, now);
+        } else {
+            times.seen(size, now);
         }
     }
 

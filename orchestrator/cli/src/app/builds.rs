@@ -1,7 +1,7 @@
 //! From a pipeline and a reason to a build: reads the definition at the commit, pins everything, hands it to the engine.
 
 use haliotis_engine::trigger::BuildRequest;
-use haliotis_engine::{Created, now, parameters};
+use haliotis_engine::{COMMIT_AUTHOR, Created, now, parameters};
 use haliotis_flow::Diagnostic;
 use haliotis_model::branches::{HEADS, Head};
 use haliotis_model::{Cause, NewBuild, Object, Pipeline, Source, Value, WorkspaceKind};
@@ -93,6 +93,7 @@ impl App {
             Err(_) => Object::new(),
         };
         let version = registry::language(&source.language).version();
+        self.tell_author(&source, &mut event).await;
         let build = NewBuild {
             pipeline: name.clone(),
             number: 0,
@@ -105,12 +106,24 @@ impl App {
             created_at: now(),
             once: Some(request.once.clone()).filter(|once| !once.is_empty()),
             program_version: version,
+            carry: None,
         };
         let created = self.engine.create(build).await?;
         if !created.existing {
             self.nudges.build_begun(created.id);
         }
         Ok(created)
+    }
+
+    /// Who wrote the commit, for questions that allow no self-approval. The mirror has it, since the definition came from
+    /// there; where it has not, nobody is named.
+    async fn tell_author(&self, source: &Source, event: &mut Object) {
+        let (Some(repo), Some(commit)) = (&source.repo, &source.commit) else { return };
+        let Ok(mirror) = haliotis_scm::Mirror::new(&self.cache_dir(), repo) else { return };
+        let commit = commit.clone();
+        if let Ok(Ok(info)) = tokio::task::spawn_blocking(move || mirror.info(&commit)).await {
+            event.insert(COMMIT_AUTHOR.to_owned(), serde_json::json!({ "name": info.author, "email": info.email }));
+        }
     }
 
     /// What the pipeline stands for, where it is one of a multibranch project.

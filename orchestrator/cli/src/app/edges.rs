@@ -6,16 +6,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use haliotis_engine::trigger::BuildRequest;
-use haliotis_engine::{AuditEntry, Created, now};
+use haliotis_engine::{AuditEntry, CannotCarry, Created, now};
 use haliotis_model::{BuildId, BuildSummary, Cause, Object, Pipeline, StepKey};
 use haliotis_plugin_aws::registry;
 use haliotis_server::{
-    Actions, ArtifactBody, ArtifactInfo, Artifacts, CommitRow, EdgeError, Edges, EndpointInfo, Invocation, LogChunk,
-    Logs, ModelGroup, ModelPackage, Models,
+    Actions, ArtifactBody, ArtifactInfo, Artifacts, Asked, CommitRow, EdgeError, Edges, EndpointInfo, Invocation,
+    LogChunk, Logs, ModelGroup, ModelPackage, Models, Rerun, Traffic,
 };
 
 use crate::app::App;
 use crate::app::builds::BuildError;
+use crate::app::rerun::RerunError;
 use crate::app::triggers::GitHooks;
 
 /// A build's artifacts shown on a page; more is for the archive.
@@ -55,6 +56,10 @@ impl Logs for StepLogs {
             return Ok(LogChunk { bytes, total });
         }
         Ok(LogChunk { bytes: read.bytes, total: read.total })
+    }
+
+    async fn times(&self, key: &StepKey) -> Result<Vec<(u64, i64)>, EdgeError> {
+        self.0.logs.times(key).await.map_err(unavailable)
     }
 
     async fn remove(&self, build: BuildId) -> Result<(), EdgeError> {
@@ -258,6 +263,23 @@ impl Models for Registry {
         self.0.needed_in_production(pipeline, builds).await.map_err(EdgeError::Unavailable)
     }
 
+    async fn traffic(&self, endpoint: &str) -> Option<Vec<Traffic>> {
+        let told = haliotis_plugin_aws::traffic::traffic(&self.0.cloud, endpoint).await?;
+        let asked = |seen: haliotis_plugin_aws::traffic::Invocation| Asked {
+            at: seen.at,
+            took_us: seen.took_us,
+            status: seen.status,
+            said: seen.said,
+        };
+        let one = |variant: haliotis_plugin_aws::traffic::Traffic| Traffic {
+            variant: variant.name,
+            invocations: variant.invocations,
+            errors: variant.errors,
+            recent: variant.recent.into_iter().map(asked).collect(),
+        };
+        Some(told.into_iter().map(one).collect())
+    }
+
     async fn invoke(&self, endpoint: &str, content_type: &str, body: Vec<u8>) -> Result<Invocation, EdgeError> {
         let begun = std::time::Instant::now();
         let answer = registry::invoke(&self.0.cloud, endpoint, content_type, body).await.map_err(unavailable)?;
@@ -297,6 +319,20 @@ impl Actions for Doer {
 
     async fn request_build(&self, request: BuildRequest) -> Result<Created, EdgeError> {
         self.0.start_build(&request).await.map_err(refused)
+    }
+
+    async fn rerun(&self, asked: Rerun) -> Result<Created, EdgeError> {
+        self.0.rerun(&asked).await.map_err(|error| match error {
+            RerunError::Build(error) => refused(error),
+            RerunError::Carry(CannotCarry::NoStep { .. }) | RerunError::NoName { .. } => {
+                EdgeError::NotFound(error.to_string())
+            }
+            RerunError::Carry(_) | RerunError::NotReached { .. } => EdgeError::Conflict(error.to_string()),
+        })
+    }
+
+    fn restartable(&self, source: &haliotis_model::Source) -> Vec<String> {
+        self.0.engine.language(&source.language).map_or_else(Vec::new, |language| language.restartable(source))
     }
 
     /// From the mirror as it is: a page does not wait for a fetch, and a build's commits were fetched for it.

@@ -26,6 +26,7 @@ pub mod python;
 mod quarantine;
 pub mod reading;
 pub mod registry;
+pub mod rerun;
 pub mod retention;
 pub mod seeding;
 pub mod settle;

@@ -136,10 +136,12 @@ async fn remove(catalog: &dyn Catalog, dir: &Path, plan: &Plan, removed: &mut Re
         let done = match goes.what {
             Goes::Logs => remove_files(dir, goes.build, &["logs"]).await,
             Goes::Artifacts => remove_files(dir, goes.build, &["artifacts"]).await,
-            Goes::Build => match remove_files(dir, goes.build, &["logs", "artifacts", "workspaces", "sealed"]).await {
-                Ok(_) => catalog.remove_build(goes.build).await.map_err(|error| error.to_string()),
-                Err(why) => Err(why),
-            },
+            Goes::Build => {
+                match remove_files(dir, goes.build, &["logs", "artifacts", "workspaces", "stashes", "sealed"]).await {
+                    Ok(_) => catalog.remove_build(goes.build).await.map_err(|error| error.to_string()),
+                    Err(why) => Err(why),
+                }
+            }
         };
         match done {
             Ok(true) => removed.count += 1,

@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod prune;
 pub mod replay;
+pub mod rerun;
 pub mod restore;
 pub mod run;
 pub mod schema;
@@ -35,6 +36,7 @@ pub mod supervise;
 pub mod text;
 pub mod token;
 pub mod top;
+mod tree;
 pub mod upgrade;
 pub mod user;
 pub mod watch;
@@ -136,6 +138,7 @@ async fn dispatch(verb: Verb, ctx: &Context) -> Outcome {
         Verb::Top(args) => top::run(args, ctx).await,
         Verb::Approve(args) => approve::run(args, ctx).await,
         Verb::Abort(args) => abort::run(args, ctx).await,
+        Verb::Rerun(args) => rerun::run(args, ctx).await,
         Verb::Model(args) => model::run(args, ctx).await,
         Verb::Seed(args) => seed::run(args, ctx).await,
         Verb::Steps(args) => steps::run(&args, ctx),

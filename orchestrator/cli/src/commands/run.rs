@@ -85,6 +85,7 @@ pub async fn run(args: Run, ctx: &Context) -> Outcome {
         created_at: now(),
         once: None,
         program_version: version,
+        carry: None,
     };
     let created = app.engine.create(build).await.map_err(|error| Failure::world(error.to_string()))?;
     let followed = if is_jenkinsfile {

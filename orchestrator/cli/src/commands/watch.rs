@@ -1,5 +1,6 @@
-//! Following a build in a terminal: a line for each thing that ends, moving lines for what is at work, questions asked on
-//! the spot. On a pipe: plain lines only.
+//! Following a build in a terminal: moving lines for what is at work, steps below the stage or matrix they stand in; a line
+//! for each thing that ended, one for a whole stage, with those of its steps below it that did not end well. Questions are
+//! asked on the spot. On a pipe: plain lines only, one a step.
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
@@ -14,6 +15,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::app::App;
 use crate::commands::approve;
+use crate::commands::tree::Tree;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::show;
@@ -110,7 +112,14 @@ impl Watch {
     }
 
     async fn picture(&mut self, ctx: &Context, view: &BuildView) {
-        for node in view.nodes.iter().filter(|node| node.kind != NodeKind::Group) {
+        let tree = if ctx.plain { Tree::default() } else { Tree::of(view) };
+        for node in &view.nodes {
+            if node.kind == NodeKind::Group {
+                if !ctx.plain {
+                    self.group(ctx, node, &tree);
+                }
+                continue;
+            }
             if self.options.logs {
                 self.log(node).await;
             }
@@ -119,7 +128,7 @@ impl Watch {
                 continue;
             }
             self.shown.insert(node.id.clone(), now);
-            self.changed(ctx, node).await;
+            self.changed(ctx, node, &tree).await;
         }
         for (_, line) in view.lines.iter().skip(self.said) {
             self.line(&format!("  {}", console::style(line).dim().for_stderr()));
@@ -128,23 +137,67 @@ impl Watch {
         self.write(ctx);
     }
 
-    async fn changed(&mut self, ctx: &Context, node: &NodeView) {
+    /// A stage or matrix: a moving line that counts, and one line when it has ended.
+    fn group(&mut self, ctx: &Context, node: &NodeView, tree: &Tree) {
+        let (ended, all) = tree.count(&node.id);
+        if node.state == NodeState::Running {
+            let name = node.id.as_str().trim_start_matches('/');
+            let text = format!("{}{name}  {ended}/{all}", "  ".repeat(tree.depth(&node.id)));
+            match self.spinners.get(&node.id) {
+                Some(spinner) => spinner.set_message(text),
+                None => self.spin(ctx, node, tree, text),
+            }
+            return;
+        }
+        let now = (node.attempt, node.state);
+        if !node.state.ended() || self.shown.get(&node.id) == Some(&now) {
+            return;
+        }
+        self.shown.insert(node.id.clone(), now);
+        if let Some(spinner) = self.spinners.remove(&node.id) {
+            spinner.finish_and_clear();
+        }
+        if tree.parent(&node.id).is_none() && node.state != NodeState::Skipped {
+            self.line(&show::group_line(node, all, haliotis_engine::now()));
+        }
+    }
+
+    fn spin(&mut self, ctx: &Context, node: &NodeView, tree: &Tree, text: String) {
+        if ctx.plain || self.spinners.len() >= MOST_SPINNERS {
+            return;
+        }
+        let bar = ProgressBar::new_spinner();
+        // Below the stage it stands in.
+        let bar = match tree.parent(&node.id).and_then(|group| self.spinners.get(group)) {
+            Some(above) => self.progress.insert_after(above, bar),
+            None => self.progress.add(bar),
+        };
+        if let Ok(style) = ProgressStyle::with_template("{spinner:.blue} {msg}  {elapsed:.dim}") {
+            bar.set_style(style);
+        }
+        bar.set_message(text);
+        bar.enable_steady_tick(PICTURE_EVERY);
+        self.spinners.insert(node.id.clone(), bar);
+    }
+
+    async fn changed(&mut self, ctx: &Context, node: &NodeView, tree: &Tree) {
         if node.state.ended() {
             if let Some(spinner) = self.spinners.remove(&node.id) {
                 spinner.finish_and_clear();
             }
-            self.line(&show::node_line(node, now()));
+            // What ended well is folded into its stage.
+            let folded =
+                tree.parent(&node.id).is_some() && matches!(node.state, NodeState::Success | NodeState::Skipped);
+            if !folded {
+                self.line(&format!("{}{}", "  ".repeat(tree.depth(&node.id)), show::node_line(node, now())));
+            }
             if node.state == NodeState::Failure && !self.options.logs {
                 self.tail(node).await;
             }
-        } else if node.state == NodeState::Running && !ctx.plain && self.spinners.len() < MOST_SPINNERS {
-            let bar = self.progress.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner:.blue} {msg}  {elapsed:.dim}") {
-                bar.set_style(style);
-            }
-            bar.set_message(node.id.as_str().trim_start_matches('/').to_owned());
-            bar.enable_steady_tick(PICTURE_EVERY);
-            self.spinners.insert(node.id.clone(), bar);
+        } else if node.state == NodeState::Running {
+            let name = node.id.as_str().trim_start_matches('/');
+            let text = format!("{}{name}", "  ".repeat(tree.depth(&node.id)));
+            self.spin(ctx, node, tree, text);
         }
     }
 

@@ -53,6 +53,19 @@ impl Language for Jenkinsfile {
         wanted.filter(|path| !source.files.keys().any(|file| is_of(file, path))).collect()
     }
 
+    fn restartable(&self, source: &Source) -> Vec<String> {
+        let Ok(script) = haliotis_groovy_syntax::parse(&source.text, "WorkflowScript") else { return Vec::new() };
+        let model = declare::read(&script, &mut Problems::new(&script.lines));
+        // As Jenkins: a Declarative Pipeline may forbid it.
+        let forbids = |model: &&Model| {
+            let calls = model.options.iter().flat_map(|options| &options.calls);
+            calls.clone().any(|call| call.name == "disableRestartFromStage")
+        };
+        let model = model.as_ref().filter(|model| !forbids(model));
+        let stages = model.and_then(|model| model.stages.as_ref()).map(|stages| &stages.stages);
+        stages.into_iter().flatten().map(|stage| stage.name.clone()).collect()
+    }
+
     fn load(&self, _: BuildId, build: &NewBuild, steps: &[StepSchema]) -> Result<Loaded, Vec<Diagnostic>> {
         let read = read(&build.source, steps)?;
         let found = definition::of(read.model.as_ref(), &read.script);

@@ -46,6 +46,8 @@ pub(crate) struct Named {
 #[derive(Default)]
 pub(crate) struct Environment {
     pub(crate) approvers: Vec<String>,
+    /// Questions about it are not approved by those whose work the build is.
+    pub(crate) four_eyes: bool,
 }
 
 /// A set of steps that others wait for.
@@ -124,6 +126,8 @@ pub(crate) struct Question {
     pub(crate) approvers: Vec<String>,
     pub(crate) parameters: Vec<ParameterSpec>,
     pub(crate) reason_required: bool,
+    /// `None`: as the environment says, and allowed where it says nothing.
+    pub(crate) self_approval: Option<bool>,
     pub(crate) binds: Vec<Named>,
 }
 

@@ -51,6 +51,10 @@ impl Language for Yaml {
         VERSION
     }
 
+    fn knows_needs(&self) -> bool {
+        true
+    }
+
     fn inspect(&self, source: &Source, steps: &[StepSchema]) -> Result<Definition, Vec<Diagnostic>> {
         let read = read::read(source, &read::Catalog::new(steps))?;
         let doc = read.doc;

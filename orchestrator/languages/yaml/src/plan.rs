@@ -63,6 +63,9 @@ pub struct PlannedStep {
     /// It waits for a person; who may answer (empty: everybody who may build).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub approvers: Option<Vec<String>>,
+    /// Those whose work the build is may not approve.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub four_eyes: bool,
     /// Deploy target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<String>,
@@ -181,6 +184,7 @@ fn checkout_step(doc: &Doc) -> PlannedStep {
         condition: None,
         when: None,
         approvers: None,
+        four_eyes: false,
         environment: None,
         cloud: false,
         retries: 0,
@@ -247,6 +251,7 @@ fn planned(doc: &Doc, step: &Step, prefix: &str, agent: Option<&str>) -> Planned
             When::Always => Some("always".to_owned()),
         },
         approvers: None,
+        four_eyes: false,
         environment: step.environment.clone(),
         cloud: false,
         retries: step.retry.max,
@@ -271,6 +276,7 @@ fn planned(doc: &Doc, step: &Step, prefix: &str, agent: Option<&str>) -> Planned
         Action::Input(question) => {
             planned.uses = "input".to_owned();
             planned.approvers = Some(question.approvers.clone());
+            planned.four_eyes = question.self_approval == Some(false);
             planned.with.insert("message".to_owned(), question.message.source());
         }
     }
@@ -342,6 +348,9 @@ fn step_text(step: &PlannedStep) -> String {
     if let Some(approvers) = &step.approvers {
         let who = if approvers.is_empty() { "anybody who may build".to_owned() } else { approvers.join(", ") };
         let _ = write!(text, ", waits for {who}");
+        if step.four_eyes {
+            text.push_str(" who did not make the build");
+        }
     }
     if let Some(environment) = &step.environment {
         let _ = write!(text, ", environment {environment}");

@@ -81,7 +81,8 @@ fn top() -> Value {
             "description": "Deploy targets.",
             "additionalProperties": {
                 "type": ["object", "null"],
-                "properties": { "description": { "type": "string" }, "approvers": reference("texts") },
+                "properties": { "description": { "type": "string" }, "approvers": reference("texts"),
+                                "self-approval": self_approval() },
                 "additionalProperties": false,
             },
         },
@@ -160,6 +161,7 @@ fn definitions() -> Value {
                 "approvers": described(reference("texts"), "Users and groups who may answer."),
                 "parameters": reference("parameters"),
                 "reason": { "enum": ["required", "optional"], "default": "optional" },
+                "self-approval": self_approval(),
                 "binds": { "type": "object", "description": "What is approved; the answer is bound to these values." },
             },
             "required": ["message"],
@@ -177,6 +179,11 @@ fn definitions() -> Value {
               "backoff": { "type": "number", "minimum": 1 } }, "additionalProperties": false },
         ] },
     })
+}
+
+fn self_approval() -> Value {
+    json!({ "type": "boolean", "default": true,
+            "description": "false: who started the build, pushed its commit or changed its parameters may not approve." })
 }
 
 fn step(steps: &[StepSchema]) -> Value {

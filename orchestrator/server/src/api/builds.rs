@@ -5,7 +5,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use haliotis_access::{Name, Object as AccessTo, Permission};
-use haliotis_engine::{BuildFilter, BuildView, journal};
+use haliotis_engine::{BuildFilter, BuildView, Standing, journal};
 use haliotis_model::{Answer, BuildId, BuildStatus, BuildSummary, Decision, Object, StepId};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -48,6 +48,7 @@ pub(crate) async fn list(
         status: query.status,
         before: query.before.map(BuildId),
         limit: query.limit.unwrap_or(LIMIT).clamp(1, BuildFilter::MAX),
+        ..BuildFilter::default()
     };
     let caller = current();
     let mut builds = state.catalog.builds(&filter).await?;
@@ -145,7 +146,7 @@ pub(crate) struct AnswerInput {
 #[utoipa::path(post, path = "/api/v1/builds/{id}/answer", tag = "builds", request_body = AnswerInput,
     params(("id" = i64, Path, description = "The build's id")),
     responses((status = 200, description = "The answer is on disk", body = Object),
-        (status = 403, description = "Not among the approvers", body = ErrorBody),
+        (status = 403, description = "Not among the approvers, or their own work where that is not allowed", body = ErrorBody),
         (status = 409, description = "Not open any more, or what is approved has changed", body = ErrorBody),
         (status = 422, description = "A reason or a value is missing", body = ErrorBody)))]
 pub(crate) async fn answer(
@@ -173,12 +174,20 @@ pub(crate) async fn give_answer(state: &AppState, id: BuildId, step: &str, answe
         Decision::Rejected => "input.reject",
     };
     // The engine compares names; who is in which group is known here.
-    let groups = match Name::parse(&by) {
-        Ok(name) => state.access.directory().await.groups_of(&name).into_iter().map(String::from).collect(),
-        Err(_) => Vec::new(),
-    };
-    state.engine.answer_in(id, StepId::new(step), answer, groups).await?;
+    let standing = standing(state, &by).await;
+    state.engine.answer_as(id, StepId::new(step), answer, standing).await?;
     audit(state, &by, action, &format!("build {id}{step}"), &reason).await
+}
+
+/// Groups and further names of an account.
+pub(crate) async fn standing(state: &AppState, by: &str) -> Standing {
+    let Ok(name) = Name::parse(by) else { return Standing::default() };
+    let directory = state.access.directory().await;
+    let names = directory.users.get(&name).map(|user| user.full_name.clone()).filter(|name| !name.is_empty());
+    Standing {
+        groups: directory.groups_of(&name).into_iter().map(String::from).collect(),
+        names: names.into_iter().collect(),
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -6,6 +6,7 @@ mod hooks;
 mod logs;
 mod models;
 mod pipelines;
+mod rerun;
 mod system;
 
 use axum::Json;
@@ -19,9 +20,10 @@ use crate::access::{Need, Routes};
 use crate::error::Failed;
 use crate::state::AppState;
 
-pub(crate) use builds::{abort_build, give_answer};
+pub(crate) use builds::{abort_build, give_answer, standing};
 pub(crate) use models::set_approval;
 pub(crate) use pipelines::{audit, find as find_pipeline};
+pub(crate) use rerun::rerun_build;
 pub(crate) use system::{AgentRow, agent_rows};
 
 #[derive(OpenApi)]
@@ -58,6 +60,7 @@ pub(crate) fn routes() -> Routes {
         .documented(Need::somewhere(Build), routes!(builds::create))
         .documented(build(View), routes!(builds::get))
         .documented(build(Build), routes!(builds::abort))
+        .documented(build(Build), routes!(rerun::rerun))
         .documented(build(Approve), routes!(builds::answer))
         .documented(build(View), routes!(builds::journal))
         .documented(lists, routes!(builds::waiting))

@@ -265,6 +265,7 @@ pub(crate) async fn last_result(
         before: Some(newest.id),
         status: Some(BuildStatus::Ended),
         limit: 1,
+        ..BuildFilter::default()
     };
     Ok(state.catalog.builds(&filter).await?.first().and_then(|build| build.result))
 }

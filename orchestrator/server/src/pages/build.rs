@@ -3,11 +3,12 @@
 use askama::Template;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
-use haliotis_engine::{BuildView, InputView, NodeView};
+use haliotis_engine::{BuildView, InputView, NodeView, own_part};
 use haliotis_flow::NodeKind;
 use haliotis_model::{BuildId, Cause, Decision, Millis};
 use serde::Deserialize;
 
+use super::again::{self, Again};
 use super::approval::{self, Card};
 use super::changes::{self, Changes};
 use super::fold::Folded;
@@ -60,6 +61,10 @@ struct BuildPage {
     changes: Option<Changes>,
     /// Nobody here may start or stop it.
     may_build: bool,
+    /// How it can be run again; once ended.
+    again: Option<Again>,
+    /// What it took over, and from which build.
+    carried: Option<Link>,
     rows: Vec<Row>,
     more_rows: usize,
     facts: Vec<Shown>,
@@ -71,10 +76,10 @@ struct BuildPage {
 }
 
 /// A sentence, with or without a place to go.
-struct Link {
-    text: String,
-    url: String,
-    detail: String,
+pub(super) struct Link {
+    pub(super) text: String,
+    pub(super) url: String,
+    pub(super) detail: String,
 }
 
 /// An open question.
@@ -87,6 +92,10 @@ struct Question {
     ok: String,
     approvers: String,
     reason_required: bool,
+    /// Those whose work it is may not approve.
+    four_eyes: bool,
+    /// What of the build whoever looks did, where that forbids to approve.
+    own: String,
     digest: String,
     short: String,
     binds: Vec<Shown>,
@@ -168,6 +177,8 @@ async fn build_page(state: &AppState, id: BuildId, query: &BuildQuery) -> Result
         row.critical = chain.iter().any(|on| on.id == node.id);
     }
     let open = view.inputs.iter().find(|input| input.open());
+    let user = crate::access::current().name;
+    let names = crate::api::standing(state, &user).await.names;
     page.about = words::word(words::state_of_view(&view)).to_owned() + ". " + &words::causes(&build.causes);
     Ok(BuildPage {
         page,
@@ -182,6 +193,8 @@ async fn build_page(state: &AppState, id: BuildId, query: &BuildQuery) -> Result
         tests_bad: counts.is_some_and(|counts| counts.failed > 0),
         changes: changes::of(state, &view).await?,
         may_build: may_build(&build.pipeline),
+        again: if view.result.is_some() { again::of(state, &view).await? } else { None },
+        carried: again::carried(&view),
         id,
         pipeline: build.pipeline.clone(),
         pipeline_url: words::pipeline_url(&build.pipeline),
@@ -192,7 +205,12 @@ async fn build_page(state: &AppState, id: BuildId, query: &BuildQuery) -> Result
         causes: build.causes.iter().map(cause).collect(),
         created: time(build.created_at),
         took: took(Some(build.created_at), view.ended_at),
-        questions: view.inputs.iter().filter(|input| input.open()).map(|input| question(&view, input)).collect(),
+        questions: view
+            .inputs
+            .iter()
+            .filter(|input| input.open())
+            .map(|input| question(&view, input, &user, &names))
+            .collect(),
         answers: view.inputs.iter().filter(|input| !input.open()).map(|input| answered(&view, input)).collect(),
         failures: failures(&view),
         across: picture(&view, Direction::Across, &folded, &chain),
@@ -205,7 +223,7 @@ async fn build_page(state: &AppState, id: BuildId, query: &BuildQuery) -> Result
         outputs: outputs(&view),
         artifacts: artifacts.into_iter().map(|artifact| artifact_row(id, artifact)).collect(),
         lines: view.lines.iter().map(|(at, line)| (clock(*at), line.clone())).collect(),
-        user: crate::access::current().name,
+        user,
     })
 }
 
@@ -218,7 +236,7 @@ fn cause(cause: &Cause) -> Link {
     Link { text: words::cause(cause), url, detail: String::new() }
 }
 
-fn question(view: &BuildView, open: &InputView) -> Question {
+fn question(view: &BuildView, open: &InputView, by: &str, names: &[String]) -> Question {
     let input = &open.input;
     Question {
         step: open.id.to_string(),
@@ -228,6 +246,8 @@ fn question(view: &BuildView, open: &InputView) -> Question {
         ok: input.ok.clone(),
         approvers: input.approvers.join(", "),
         reason_required: input.reason_required,
+        four_eyes: !input.self_approval,
+        own: if input.self_approval { None } else { own_part(&view.build, by, names) }.unwrap_or_default().to_owned(),
         short: words::digest(&input.digest).to_owned(),
         digest: input.digest.clone(),
         binds: shown::decided(&input.binds),

@@ -12,13 +12,15 @@ use super::models::endpoint_badge;
 use super::version::{Served, served_row};
 use super::{Markup, Page, respond, time};
 use crate::access::current;
-use crate::edges::{EndpointInfo, Invocation, millis};
+use crate::edges::{Asked, EndpointInfo, Invocation, Traffic, millis};
 use crate::error::Failed;
 use crate::identity::Person;
 use crate::served;
 use crate::state::AppState;
 use crate::words;
 
+/// Invocations listed.
+const ASKED_ROWS: usize = 20;
 /// Deployments listed.
 const ROWS: usize = 100;
 /// Bytes of one row that a person types.
@@ -95,6 +97,38 @@ struct EndpointPage {
     answer: Option<Invocation>,
     problem: String,
     took: String,
+    /// `None`: this cloud does not say.
+    traffic: Option<Vec<Traffic>>,
+    recent: Vec<AskedRow>,
+}
+
+/// An invocation that is over.
+struct AskedRow {
+    when: Markup,
+    variant: String,
+    took: String,
+    /// `200`, `none in time`.
+    status: String,
+    good: bool,
+    said: String,
+}
+
+fn asked_rows(traffic: &[Traffic]) -> Vec<AskedRow> {
+    let mut all: Vec<_> = traffic.iter().flat_map(|of| of.recent.iter().map(move |seen| (of, seen))).collect();
+    all.sort_by_key(|(_, seen)| std::cmp::Reverse(seen.at));
+    let row = |(of, seen): (&Traffic, &Asked)| AskedRow {
+        when: time(millis(seen.at)),
+        variant: of.variant.clone(),
+        took: if seen.took_us < 1_000 {
+            format!("{} µs", seen.took_us)
+        } else {
+            words::duration(seen.took_us / 1_000)
+        },
+        status: if seen.status == 0 { "none in time".to_owned() } else { seen.status.to_string() },
+        good: (200..300).contains(&seen.status),
+        said: seen.said.clone(),
+    };
+    all.into_iter().take(ASKED_ROWS).map(row).collect()
 }
 
 pub(crate) async fn endpoint(State(state): State<AppState>, Path(name): Path<String>) -> Response {
@@ -135,6 +169,8 @@ async fn endpoint_page(state: &AppState, name: &str, given: Option<Try>) -> Resu
     };
     let chosen = given.as_ref().map_or(TYPES[0], |given| given.content_type.as_str());
     let permission = haliotis_access::Permission::Build;
+    // After the row that was just tried, so that it is among them.
+    let traffic = state.models.traffic(name).await;
     Ok(EndpointPage {
         page: Page::new(state, "endpoints", name),
         badge: endpoint_badge(&endpoint.status),
@@ -149,6 +185,8 @@ async fn endpoint_page(state: &AppState, name: &str, given: Option<Try>) -> Resu
         took: answer.as_ref().map(|answer| words::duration(answer.took_ms)).unwrap_or_default(),
         answer,
         problem,
+        recent: traffic.as_deref().map(asked_rows).unwrap_or_default(),
+        traffic,
         endpoint,
     })
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use axum::Form;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use haliotis_engine::trigger::BuildRequest;
-use haliotis_model::{Answer, BuildId, Cause, Decision, Object, ParameterKind, ParameterSpec, Value};
+use haliotis_model::{Answer, BuildId, Decision, Object, ParameterKind, ParameterSpec, Value};
 
 use super::after;
-use crate::api::{abort_build, find_pipeline, give_answer, set_approval};
+use crate::api::{abort_build, find_pipeline, give_answer, rerun_build, set_approval};
+use crate::edges::{Rerun, RerunFrom};
 use crate::error::Failed;
 use crate::identity::Person;
 use crate::state::AppState;
@@ -82,7 +82,7 @@ pub(crate) async fn abort(
     after(&state, done)
 }
 
-/// The same build once more: its commit, its parameters, what its trigger knew.
+/// The same build once more, whole or from a step, with its parameters or others.
 pub(crate) async fn rerun(
     State(state): State<AppState>,
     Path(id): Path<i64>,
@@ -92,15 +92,14 @@ pub(crate) async fn rerun(
     let done = async {
         let by = by(person, &fields)?;
         let build = state.engine.view(BuildId(id)).await?.build;
-        let request = BuildRequest {
-            pipeline: build.pipeline,
-            cause: Cause::Rerun { number: build.number, by },
-            event: build.event,
-            parameters: build.parameters,
-            commit: build.source.commit,
-            once: String::new(),
+        let from = RerunFrom::parse(field(&fields, "from"));
+        // A form without parameters leaves them all; one with them has a box for each truth, ticked or not.
+        let parameters = if fields.contains_key("parameters") {
+            values(&find_pipeline(&state, &build.pipeline).await?.parameters, &fields)
+        } else {
+            Object::new()
         };
-        let created = state.actions.request_build(request).await?;
+        let created = rerun_build(&state, Rerun { build: BuildId(id), from, parameters, by }).await?;
         Ok(words::build_url(created.id))
     };
     let done = done.await;

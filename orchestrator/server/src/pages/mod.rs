@@ -3,7 +3,9 @@
 //! Each page is a struct that its template fills in, one file per page. Strings are escaped by the template; the few
 //! pieces of ready HTML ([`Markup`]) are made here from fixed words and numbers alone.
 
+mod adding;
 mod admin;
+mod again;
 mod approval;
 mod artifact;
 mod badge_picture;
@@ -41,10 +43,12 @@ use crate::state::AppState;
 use crate::words;
 
 pub(crate) fn routes() -> Routes {
-    use Permission::{Administer, Approve, Build, View};
+    use Permission::{Administer, Approve, Build, Configure, View};
     let lists = Need::somewhere(View);
     Routes::new()
         .get("/", lists, home::show)
+        .get("/add", Need::somewhere(Configure), adding::show)
+        .post("/add", Need::somewhere(Configure), adding::add)
         .get("/pipelines/{name}", Need::pipeline(View, "name"), pipeline::show)
         .post("/pipelines/{name}/start", Need::pipeline(Build, "name"), forms::start)
         .get("/pipelines/{name}/{number}", Need::pipeline(View, "name"), pipeline::by_number)

@@ -49,6 +49,8 @@ struct StepPage {
     /// The word before how long.
     took_word: &'static str,
     agent: String,
+    /// The page of the step in the build that it was taken over from; empty: it ran here.
+    carried_url: String,
     attempts: Vec<Attempt>,
     neighbours: Vec<Neighbour>,
     with: Vec<Shown>,
@@ -56,6 +58,8 @@ struct StepPage {
     /// A question or a group prints nothing.
     prints: bool,
     lines: Vec<Line>,
+    /// When the step began, milliseconds since 1970; 0: it did not.
+    begun: i64,
     marked: u64,
     size: String,
     before: String,
@@ -127,11 +131,16 @@ async fn step_page(state: &AppState, id: BuildId, query: &StepQuery) -> Result<S
         took: took(node.started_at, node.ended_at),
         took_word: if node.ended_at.is_some() { "took" } else { "for" },
         agent: node.agent.clone().unwrap_or_default(),
+        carried_url: match view.build.carry.as_ref().filter(|_| node.carried) {
+            Some(carry) => words::step_url(carry.from, &node.id),
+            None => String::new(),
+        },
         attempts: attempts(&view, node, attempt),
         neighbours: view.nodes.iter().take(NEIGHBOURS).map(|other| neighbour(&view, other, node)).collect(),
+        begun: node.started_at.map_or(0, |at| at.0),
         with: shown::all_whole(&node.with),
         outputs: shown::all_whole(&node.outputs),
-        prints: !matches!(node.kind, NodeKind::Input | NodeKind::Group) || window.total > 0,
+        prints: !(matches!(node.kind, NodeKind::Input | NodeKind::Group) || node.carried) || window.total > 0,
         marked: query.line.unwrap_or(0),
         size: size(window.count, window.total),
         before: if shown_first > 1 {

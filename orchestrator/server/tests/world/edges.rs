@@ -8,13 +8,16 @@ use async_trait::async_trait;
 use axum::http::HeaderMap;
 use bytes::Bytes;
 use haliotis_engine::trigger::BuildRequest;
-use haliotis_engine::{AgentInfo, AuditEntry, Catalog, Created, Engine, Executor, Reporter, StepTask};
+use haliotis_engine::{
+    AgentInfo, At, AuditEntry, Catalog, Created, Engine, Executor, Reporter, Rules, StepTask, plan_carry,
+};
 use haliotis_model::{
-    BuildId, BuildResult, Cause, NewBuild, Object, Pipeline, Source, StepKey, StepOutput, StepSchema, WorkspaceKind,
+    BuildId, BuildResult, Cause, NewBuild, Object, Pipeline, Source, StepId, StepKey, StepOutput, StepSchema,
+    WorkspaceKind,
 };
 use haliotis_server::{
     Actions, ArtifactBody, ArtifactInfo, Artifacts, EdgeError, EndpointInfo, HookAnswer, Hooks, LogChunk, Logs,
-    ModelGroup, ModelPackage, Models,
+    ModelGroup, ModelPackage, Models, Rerun, RerunFrom,
 };
 
 /// Logs in memory.
@@ -197,6 +200,7 @@ pub fn new_build(pipeline: &Pipeline, parameters: Object, causes: Vec<Cause>) ->
         created_at: haliotis_engine::now(),
         once: None,
         program_version: 1,
+        carry: None,
     }
 }
 
@@ -232,6 +236,30 @@ impl Actions for FakeActions {
         let found = found.ok_or_else(|| EdgeError::NotFound(format!("there is no pipeline {}", request.pipeline)))?;
         let mut build = new_build(&found, request.parameters, vec![request.cause]);
         build.once = Some(request.once).filter(|once| !once.is_empty());
+        self.engine.create(build).await.map_err(|error| EdgeError::Unavailable(error.to_string()))
+    }
+
+    async fn rerun(&self, asked: Rerun) -> Result<Created, EdgeError> {
+        let unavailable = |error: haliotis_engine::JournalError| EdgeError::Unavailable(error.to_string());
+        let view = self.engine.view(asked.build).await.map_err(unavailable)?;
+        let (mut build, turns) = self.engine.journal(asked.build).await.map_err(unavailable)?;
+        let other_parameters = !asked.parameters.is_empty();
+        let rules = Rules { other_parameters, by_order: false, workspace: false, fills: &["checkout"] };
+        let at = match asked.from {
+            RerunFrom::Whole => None,
+            RerunFrom::Failed => Some(At::Failed),
+            RerunFrom::Named(path) => Some(At::Step(StepId::new(path))),
+        };
+        build.carry = match at {
+            None => None,
+            Some(at) => {
+                let carry = plan_carry(&view, &turns, &at, rules);
+                Some(Box::new(carry.map_err(|error| EdgeError::Conflict(error.to_string()))?))
+            }
+        };
+        build.parameters.extend(asked.parameters);
+        build.causes = vec![Cause::Rerun { number: build.number, by: asked.by }];
+        build.number = 0;
         self.engine.create(build).await.map_err(|error| EdgeError::Unavailable(error.to_string()))
     }
 

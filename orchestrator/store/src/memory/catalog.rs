@@ -111,6 +111,7 @@ impl Catalog for MemoryStore {
             filter.pipeline.as_ref().is_none_or(|pipeline| *pipeline == build.pipeline)
                 && filter.status.is_none_or(|status| status == build.status)
                 && filter.before.is_none_or(|before| build.id < before)
+                && (!filter.about_models || names_model(build))
         };
         let state = self.read();
         Ok(state.builds.values().rev().map(|kept| &kept.summary).filter(wanted).take(limit as usize).cloned().collect())
@@ -240,4 +241,10 @@ impl Catalog for MemoryStore {
         }
         Ok(())
     }
+}
+
+/// As the databases' condition: a cause or a parameter names a model package.
+fn names_model(build: &BuildSummary) -> bool {
+    let names = |json: serde_json::Result<String>| json.is_ok_and(|text| text.contains(":model-package/"));
+    names(serde_json::to_string(&build.causes)) || names(serde_json::to_string(&build.parameters))
 }

@@ -309,6 +309,9 @@ fn outbox_row(row: &impl Columns) -> Result<OutboxRow, RowError> {
     Ok(OutboxRow { id, build: BuildId(row.int(1)?), item, attempts: number(row, 4)? })
 }
 
+/// As the index `builds_of_models` has it, letter for letter.
+const ABOUT_MODELS: &str = " AND (causes LIKE '%:model-package/%' OR parameters LIKE '%:model-package/%')";
+
 /// The query of a filter. Each combination is a text of its own, so that the database can choose the index.
 fn list(filter: &BuildFilter) -> Statement {
     let limit = if filter.limit == 0 { BuildFilter::MAX } else { filter.limit.min(BuildFilter::MAX) };
@@ -321,6 +324,9 @@ fn list(filter: &BuildFilter) -> Statement {
         Some(BuildStatus::Ended) => sql.push_str(" AND status = ?4"),
         // Both terms: the second lets SQLite see that the index of active builds will do.
         Some(_) => sql.push_str(" AND status = ?4 AND status <> 'ended'"),
+    }
+    if filter.about_models {
+        sql.push_str(ABOUT_MODELS);
     }
     sql.push_str(" ORDER BY id DESC LIMIT ?2");
     // The text is made of constants; all values are bound.
@@ -353,6 +359,7 @@ mod tests {
                 BuildFilter { pipeline, status: Some(BuildStatus::Ended), ..BuildFilter::default() },
                 "builds_of_pipeline",
             ),
+            (BuildFilter { about_models: true, ..BuildFilter::default() }, "builds_of_models"),
         ];
         for (filter, index) in plans {
             let plan: Vec<String> =

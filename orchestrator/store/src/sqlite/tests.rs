@@ -34,6 +34,7 @@ fn new_build(text: &str) -> NewBuild {
         created_at: Millis(1),
         once: None,
         program_version: 1,
+        carry: None,
     }
 }
 

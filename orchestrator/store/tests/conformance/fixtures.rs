@@ -32,6 +32,7 @@ pub(crate) fn new_build(pipeline: &str) -> NewBuild {
         created_at: Millis(1_000),
         once: None,
         program_version: 1,
+        carry: None,
     }
 }
 

@@ -60,7 +60,9 @@ async fn worker() {
     store.set_cursor("place", "x").await.unwrap();
     acknowledged("cursor");
     let fields = [("text".to_owned(), "s3cret".to_owned())].into();
-    let credential = Credential { id: "token".to_owned(), kind: "text".to_owned(), description: String::new(), fields };
+    let bounds = Default::default();
+    let credential =
+        Credential { id: "token".to_owned(), kind: "text".to_owned(), description: String::new(), fields, bounds };
     store.put_credential(&credential).await.unwrap();
     acknowledged("credential");
     store.rotate_key().await.unwrap();

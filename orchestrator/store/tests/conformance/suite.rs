@@ -175,7 +175,8 @@ pub(crate) async fn lists_are_newest_first_filtered_and_paged(subject: Subject) 
     );
     let ended = Some(BuildStatus::Ended);
     assert_eq!(ids(BuildFilter { status: ended, limit: 2, ..BuildFilter::default() }).await, [599, 597]);
-    let queued = BuildFilter { pipeline, status: Some(BuildStatus::Queued), before, limit: 2 };
+    let queued =
+        BuildFilter { pipeline, status: Some(BuildStatus::Queued), before, limit: 2, ..BuildFilter::default() };
     assert_eq!(ids(queued).await, [100, 94]);
     let none = BuildFilter { status: Some(BuildStatus::Waiting), ..BuildFilter::default() };
     assert_eq!(ids(none).await, Vec::<i64>::new());

@@ -13,7 +13,7 @@
 //! - the fleet is stopped while requests are on their way: `drain` waits for them first.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use crate::sagemaker::endpoint::FleetPlan;
 use crate::sagemaker::image::Image;
 use crate::sagemaker::models::Container;
 use crate::sagemaker::runner::{SERVE_GRACE_MS, fresh};
+use crate::sagemaker::traffic::Traffic;
 use crate::sagemaker::training::unpack_object;
 
 /// A container has this long to answer its first ping with 200, unless the variant says otherwise; AWS' four minutes.
@@ -92,8 +93,7 @@ pub(crate) struct Variant {
     pub(crate) name: String,
     pub(crate) servers: Vec<Arc<Server>>,
     pub(crate) direct: bool,
-    pub(crate) invocations: AtomicU64,
-    pub(crate) errors: AtomicU64,
+    pub(crate) traffic: Traffic,
     in_flight: AtomicUsize,
 }
 
@@ -188,8 +188,7 @@ impl SageMaker {
                 name: variant.name.clone(),
                 servers: servers.collect(),
                 direct: variant.model.direct,
-                invocations: AtomicU64::new(0),
-                errors: AtomicU64::new(0),
+                traffic: Traffic::default(),
                 in_flight: AtomicUsize::new(0),
             });
         }

@@ -1,9 +1,8 @@
 //! InvokeEndpoint: which variant, which container, there and back, and AWS' words when it goes wrong.
 
 use std::net::Ipv4Addr;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST};
@@ -56,13 +55,13 @@ impl SageMaker {
         let variant = choose(&fleet, headers, endpoint)?;
         let servers = route(variant, headers)?;
         let _in_flight = variant.enter();
-        variant.invocations.fetch_add(1, Ordering::Relaxed);
+        variant.traffic.begin();
+        let begun = Instant::now();
         let exchange = Exchange::begin(&fleet.plan, endpoint, &variant.name, headers, &body);
         let outcome = tokio::time::timeout(INVOCATION_TIMEOUT, pass_through(&servers, headers, body)).await;
         let answer = match outcome {
             Ok(Ok(answer)) if (200..300).contains(&answer.status) => answer,
             other => {
-                variant.errors.fetch_add(1, Ordering::Relaxed);
                 let (server, status, said) = match other {
                     Ok(Ok(answer)) => {
                         (servers.last(), answer.status, String::from_utf8_lossy(&answer.body).into_owned())
@@ -70,10 +69,12 @@ impl SageMaker {
                     Ok(Err((server, said))) => (Some(server), 500, said),
                     Err(_) => (servers.last(), 0, String::new()),
                 };
+                variant.traffic.failed(begun.elapsed(), status, &said);
                 let which = server.and_then(|server| server.hostname.as_deref()).unwrap_or("primary");
                 return Ok(self.model_error(endpoint, which, status, &said));
             }
         };
+        variant.traffic.well(begun.elapsed());
         if let Some(exchange) = exchange {
             self.capture.record(exchange.end(&answer.headers, &answer.body));
         }

@@ -34,6 +34,7 @@ mod settling;
 mod shape;
 mod staging;
 mod tags;
+mod traffic;
 mod training;
 mod transform;
 mod tuning;

@@ -3,7 +3,6 @@
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use axum::extract::{Path as UrlPath, Query, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -114,13 +113,8 @@ fn read_from(path: &Path, offset: u64) -> std::io::Result<(Vec<u8>, bool)> {
 async fn endpoints(State(cloud): State<Arc<SageMaker>>) -> Json<Value> {
     let endpoints = cloud.endpoints.all().into_iter().map(|endpoint| {
         let fleet = cloud.fleet_of(&endpoint.name);
-        let variants = fleet.iter().flat_map(|fleet| &fleet.variants).map(|variant| {
-            json!({
-                "name": variant.name,
-                "invocations": variant.invocations.load(Ordering::Relaxed),
-                "errors": variant.errors.load(Ordering::Relaxed),
-            })
-        });
+        let variants =
+            fleet.iter().flat_map(|fleet| &fleet.variants).map(|variant| variant.traffic.told(&variant.name));
         json!({
             "name": endpoint.name,
             "status": endpoint.status.word(),

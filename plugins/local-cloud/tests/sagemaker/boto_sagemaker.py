@@ -179,7 +179,10 @@ def invoke():
     refused("ValidationError", runtime.invoke_endpoint, EndpointName="absent", ContentType="text/csv", Body="1")
     with urllib.request.urlopen(f"{os.environ['AWS_ENDPOINT_URL']}/_haliotis/endpoints") as answer:
         (endpoint,) = json.load(answer)["endpoints"]
-    assert endpoint["variants"] == [{"name": "AllTraffic", "invocations": 2, "errors": 1}], endpoint
+    [variant] = endpoint["variants"]
+    recent = variant.pop("recent")
+    assert variant == {"name": "AllTraffic", "invocations": 2, "errors": 1}, endpoint
+    assert [(one["status"], bool(one["said"])) for one in recent] == [(400, True), (200, False)], recent
     return sum(e * e for e in errors) / len(errors)
 
 

@@ -13,6 +13,7 @@
 //! //! silent INPUT                      nobody answers
 //! //! previous RESULT                   how the build before ended
 //! //! event NAME JSON                   more that is pinned
+//! //! restart STAGE                     the build restarts there
 //! //! abort MS BY REASON
 //! ```
 #![allow(dead_code, reason = "each test binary uses its own part")]
@@ -26,8 +27,8 @@ use std::path::{Path, PathBuf};
 use haliotis_flow::{Command, Event, Language, Loaded};
 use haliotis_jenkinsfile::Jenkinsfile;
 use haliotis_model::{
-    Answer, ArgumentSchema, BuildId, BuildResult, Cause, Decision, Delivery, Millis, NewBuild, Object, Placement,
-    Source, StepOutput, StepSchema, WorkspaceKind,
+    Answer, ArgumentSchema, BuildId, BuildResult, Carry, Cause, Decision, Delivery, Millis, NewBuild, Object,
+    Placement, Source, StepOutput, StepSchema, WorkspaceKind,
 };
 
 /// Longest simulated build, in turns.
@@ -47,6 +48,7 @@ pub(crate) struct Script {
     answers: BTreeMap<String, (String, Decision, Object)>,
     silent: BTreeSet<String>,
     aborts: Vec<(i64, String, String)>,
+    restart: Option<String>,
 }
 
 /// One call of the program.
@@ -95,6 +97,7 @@ impl Script {
             "message" => drop(self.messages.insert(first.to_owned(), rest.to_owned())),
             "lost" => drop(self.lost.insert(first.to_owned(), rest.to_owned())),
             "takes" => drop(self.takes.insert(first.to_owned(), rest.parse().unwrap())),
+            "restart" => self.restart = Some(first.to_owned()),
             "silent" => drop(self.silent.insert(first.to_owned())),
             "previous" => drop(self.event.insert("previous-result".into(), first.into())),
             "event" => drop(self.event.insert(first.into(), serde_json::from_str(rest).unwrap())),
@@ -134,6 +137,11 @@ impl Script {
             created_at: Millis(0),
             once: None,
             program_version: haliotis_jenkinsfile::VERSION,
+            carry: self.restart.as_ref().map(|stage| {
+                let (from, number, at) = (BuildId(3), 6, stage.clone());
+                let (stage, steps) = (Some(stage.clone()), BTreeMap::new());
+                Box::new(Carry { from, number, at, stage, steps, by_order: true, workspace: false })
+            }),
         }
     }
 

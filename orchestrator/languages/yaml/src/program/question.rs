@@ -30,11 +30,12 @@ impl Asked<'_> {
             approvers: self.question.approvers.clone(),
             parameters: self.question.parameters.clone(),
             reason_required: self.question.reason_required,
+            self_approval: self.question.self_approval.unwrap_or(true),
             binds,
             digest: String::new(),
         };
         let facts = &self.run.facts;
-        spec.digest = digest(&serde_json::json!({
+        let mut bound = serde_json::json!({
             "input": self.id,
             "message": spec.message,
             "approvers": spec.approvers,
@@ -43,7 +44,12 @@ impl Asked<'_> {
             "pipeline": facts.build.get("pipeline"),
             "build": facts.build.get("id"),
             "definition": facts.definition,
-        }));
+        });
+        // Not there where it is allowed: digests of journals from before this rule stay what they are.
+        if let (false, Some(object)) = (spec.self_approval, bound.as_object_mut()) {
+            object.insert("self-approval".to_owned(), Value::Bool(false));
+        }
+        spec.digest = digest(&bound);
         Ok(spec)
     }
 
@@ -118,6 +124,7 @@ pub(super) async fn interrupted(flow: &Flow, step: &StepId, number: u32, why: &s
         approvers: Vec::new(),
         parameters: vec![outcome],
         reason_required: false,
+        self_approval: true,
         binds: Object::new(),
         digest,
     };

@@ -9,7 +9,7 @@ use crate::tree::{Data, Node};
 use super::fields::Fields;
 use super::{Reading, parameters, pipeline};
 
-const KEYS: [&str; 6] = ["message", "ok", "approvers", "parameters", "reason", "binds"];
+const KEYS: [&str; 7] = ["message", "ok", "approvers", "parameters", "reason", "self-approval", "binds"];
 
 pub(super) fn read(node: &Node, reading: &mut Reading<'_>) -> Question {
     let blank = Question {
@@ -18,6 +18,7 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_>) -> Question {
         approvers: Vec::new(),
         parameters: Vec::new(),
         reason_required: false,
+        self_approval: None,
         binds: Vec::new(),
     };
     // `input: Approve?` is the short form.
@@ -50,6 +51,7 @@ pub(super) fn read(node: &Node, reading: &mut Reading<'_>) -> Question {
         approvers: fields.texts("approvers", problems),
         parameters,
         reason_required,
+        self_approval: fields.boolean("self-approval", problems),
         binds,
     }
 }

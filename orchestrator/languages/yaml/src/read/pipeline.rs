@@ -123,9 +123,12 @@ fn environments(fields: &Fields<'_>, problems: &mut Problems) -> BTreeMap<String
     let Some(node) = fields.get("environments") else { return all };
     for (key, value) in entries(node, "environments", problems) {
         let mut environment = Environment::default();
-        if let Some(fields) = Fields::of(value, "an environment", &["description", "approvers"], problems) {
+        if let Some(fields) =
+            Fields::of(value, "an environment", &["description", "approvers", "self-approval"], problems)
+        {
             fields.text("description", problems);
             environment.approvers = fields.texts("approvers", problems);
+            environment.four_eyes = fields.boolean("self-approval", problems) == Some(false);
         }
         all.insert(key.text().unwrap_or_default().to_owned(), environment);
     }

@@ -106,6 +106,11 @@ fn settle(step: &mut Step, fields: &Fields<'_>, environments: &BTreeMap<String, 
             {
                 question.approvers.clone_from(&environment.approvers);
             }
+            let environment = step.environment.as_ref().and_then(|name| environments.get(name));
+            if environment.is_some_and(|environment| environment.four_eyes) {
+                // An environment's rule is not softened by a step.
+                question.self_approval = Some(false);
+            }
             if step.retry.max > 0 {
                 problems.error(
                     "yaml-conflict",

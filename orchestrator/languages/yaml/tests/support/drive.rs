@@ -131,6 +131,7 @@ impl Script {
             created_at: Millis(0),
             once: None,
             program_version: 1,
+            carry: None,
         }
     }
 

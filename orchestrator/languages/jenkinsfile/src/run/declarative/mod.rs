@@ -103,7 +103,8 @@ impl Pipeline {
     async fn stages_and_post(&self, ctx: &Ctx) -> Result<(), Raise> {
         let mut answer = Ok(());
         if let Some(stages) = &self.model.stages {
-            answer = self.sequence(ctx, &stages.stages).await;
+            let stages = self.beginning_at_restart(ctx, &stages.stages).await;
+            answer = self.sequence(ctx, stages).await;
         }
         if matches!(answer, Err(Raise::Fatal(_))) {
             return answer;

@@ -18,6 +18,7 @@ use crate::declare::model::{CallArg, Calls, Input, Stage};
 enum Skip {
     Failure,
     Unstable,
+    Restart,
 }
 
 /// What a stage contributes to a sequence: that it failed, or that nothing happened.
@@ -48,12 +49,29 @@ impl Pipeline {
         })
     }
 
+    /// The stages from the one on that the build restarts at; those before it are skipped, whatever they say.
+    pub(super) async fn beginning_at_restart<'a>(&'a self, ctx: &'a Ctx, stages: &'a [Stage]) -> &'a [Stage] {
+        let at = self.restarts_at().and_then(|name| stages.iter().position(|stage| stage.name == name));
+        let (before, rest) = stages.split_at(at.unwrap_or(0));
+        for stage in before {
+            self.skipped(ctx, stage, Skip::Restart).await;
+        }
+        rest
+    }
+
+    fn restarts_at(&self) -> Option<&str> {
+        self.run.shared.facts.build.carry.as_ref()?.stage.as_deref()
+    }
+
     /// Opens a stage and closes it again: it will not run.
     fn skipped<'a>(&'a self, ctx: &'a Ctx, stage: &'a Stage, skip: Skip) -> Async<'a, ()> {
         Box::pin(async move {
             let why = match skip {
-                Skip::Failure => "earlier failure(s)",
-                Skip::Unstable => "earlier stage(s) marking the build as unstable",
+                Skip::Failure => "earlier failure(s)".to_owned(),
+                Skip::Unstable => "earlier stage(s) marking the build as unstable".to_owned(),
+                Skip::Restart => {
+                    format!("this build restarting at stage \"{}\"", self.restarts_at().unwrap_or_default())
+                }
             };
             let shared = &self.run.shared;
             let id = shared.fresh(&ctx.path, &stage.name);

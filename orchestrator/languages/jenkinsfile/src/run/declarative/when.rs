@@ -105,9 +105,7 @@ impl Pipeline {
                 self.run.vm(|vm| vm.equals(&expected, &actual))
             }
             "triggeredBy" => Ok(self.triggered_by(&text("cause")?)),
-            "isRestartedRun" => {
-                Ok(self.run.shared.facts.build.causes.iter().any(|cause| matches!(cause, Cause::Rerun { .. })))
-            }
+            "isRestartedRun" => Ok(self.run.shared.facts.build.carry.is_some()),
             "changeset" => {
                 let (paths, _) = self.run.changed(ctx).await?;
                 let strict = matches!(value("caseSensitive"), Some(Value::Bool(true)));

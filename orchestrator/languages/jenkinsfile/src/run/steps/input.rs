@@ -79,6 +79,7 @@ impl Run {
             approvers,
             parameters: question.parameters.clone(),
             reason_required: false,
+            self_approval: true,
             binds: Object::from_iter([("id".to_owned(), Json::from(id))]),
             digest: String::new(),
         };
