@@ -220,6 +220,19 @@ impl std::fmt::Display for Scope {
     }
 }
 
+impl std::fmt::Display for Bounds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.scope.fmt(f)?;
+        if !self.hosts.is_empty() {
+            write!(f, "; sent to {}", self.hosts.join(", "))?;
+        }
+        if !self.environments.is_empty() {
+            write!(f, "; for {}", self.environments.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
 impl Environment {
     /// Why a build may not deploy here; `None`: it may.
     fn refuses(&self, wish: &Wish<'_>) -> Option<String> {

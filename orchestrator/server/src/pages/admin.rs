@@ -9,6 +9,7 @@ use axum::Form;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use haliotis_engine::{BuildFilter, Credential, NodeState};
+use haliotis_model::bounds::{Bounds, Scope};
 use haliotis_model::{BuildStatus, BuildSummary};
 use serde::Deserialize;
 
@@ -285,6 +286,8 @@ struct CredentialRow {
     kind: String,
     description: String,
     fields: String,
+    /// Who may use it, where it may be sent, whose builds get it.
+    bounds: String,
 }
 
 pub(crate) async fn credentials(State(state): State<AppState>) -> Response {
@@ -298,8 +301,15 @@ async fn credentials_page(state: &AppState) -> Result<CredentialsPage, Failed> {
         id: credential.id,
         kind: credential.kind,
         description: credential.description,
+        bounds: credential.bounds.to_string(),
     };
-    let mut rows: Vec<_> = state.catalog.credentials().await?.into_iter().map(row).collect();
+    let mut rows = Vec::new();
+    for mut credential in state.catalog.credentials().await? {
+        // Bounds are sealed with the secret.
+        let open = state.catalog.credential(&credential.id).await?;
+        credential.bounds = open.map(|open| open.bounds).unwrap_or_default();
+        rows.push(row(credential));
+    }
     rows.sort_by(|a, b| a.id.cmp(&b.id));
     let kinds = KINDS.iter().map(|(kind, ..)| *kind).collect();
     Ok(CredentialsPage { page: Page::new(state, "system", "Credentials"), rows, kinds })
@@ -316,6 +326,15 @@ pub(crate) struct CredentialForm {
     name: String,
     #[serde(default)]
     secret: String,
+    /// `everywhere`, `system`, `folder:NAME`, `pipeline:NAME`; empty: as it was.
+    #[serde(default)]
+    scope: String,
+    /// Apart by spaces or commas; empty: as they were.
+    #[serde(default)]
+    hosts: String,
+    /// Likewise.
+    #[serde(default)]
+    environments: String,
 }
 
 pub(crate) async fn put_credential(
@@ -325,7 +344,8 @@ pub(crate) async fn put_credential(
 ) -> Response {
     let done = async {
         let by = person?.named(None)?;
-        let credential = credential(form)?;
+        let known = state.catalog.credential(form.id.trim()).await?;
+        let credential = credential(form, known.map(|known| known.bounds).unwrap_or_default())?;
         state.catalog.put_credential(&credential).await?;
         api::audit(&state, &by, "credential.put", &format!("credential {}", credential.id), "").await?;
         Ok("/system/credentials".to_owned())
@@ -334,7 +354,8 @@ pub(crate) async fn put_credential(
     after(&state, done)
 }
 
-fn credential(form: CredentialForm) -> Result<Credential, Failed> {
+/// What the form says over what was: a value that is replaced is not set free by that.
+fn credential(form: CredentialForm, mut bounds: Bounds) -> Result<Credential, Failed> {
     let wrong = |what: &str| Failed::bad_request(what.to_owned(), "Go back and fill the form in again.");
     let id = form.id.trim();
     let plain = |sign: char| sign.is_alphanumeric() || "-_./".contains(sign);
@@ -343,6 +364,23 @@ fn credential(form: CredentialForm) -> Result<Credential, Failed> {
     }
     if form.secret.is_empty() || form.secret.len() > SECRET_MAX {
         return Err(wrong("the secret is missing or longer than a mebibyte"));
+    }
+    let words = |text: &str| {
+        text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    if !form.scope.trim().is_empty() {
+        let scope = Scope::parse(form.scope.trim());
+        bounds.scope = scope.ok_or_else(|| wrong("a scope is everywhere, system, folder:NAME or pipeline:NAME"))?;
+    }
+    let (hosts, environments) = (words(&form.hosts), words(&form.environments));
+    if hosts.iter().any(|host| host.contains(['/', '@'])) {
+        return Err(wrong("a host is git.example, git.example:8443 or *.example"));
+    }
+    if !hosts.is_empty() {
+        bounds.hosts = hosts;
+    }
+    if !environments.is_empty() {
+        bounds.environments = environments;
     }
     let kind = KINDS.iter().find(|(kind, ..)| *kind == form.kind).ok_or_else(|| wrong("there is no such kind"))?;
     let mut fields = BTreeMap::from([(kind.2.to_owned(), form.secret)]);
@@ -357,7 +395,7 @@ fn credential(form: CredentialForm) -> Result<Credential, Failed> {
         kind: form.kind,
         description: form.description,
         fields,
-        bounds: Default::default(),
+        bounds,
     })
 }
 
@@ -389,16 +427,32 @@ mod tests {
 
     fn form(kind: &str, name: &str, secret: &str) -> CredentialForm {
         let (kind, name, secret) = (kind.to_owned(), name.to_owned(), secret.to_owned());
-        CredentialForm { id: "git-token".to_owned(), kind, description: String::new(), name, secret }
+        let (id, none) = ("git-token".to_owned(), String::new);
+        CredentialForm { id, kind, description: none(), name, secret, scope: none(), hosts: none(), environments: none() }
     }
 
     #[test]
     fn a_credential_has_the_fields_that_steps_read() {
+        let credential = |form| credential(form, Bounds::default());
         let stored = credential(form("username-password", " bot ", "s3")).unwrap();
         assert_eq!(stored.fields["username"], "bot");
         assert_eq!(stored.fields["password"], "s3");
         assert!(credential(form("username-password", "", "s3")).is_err());
         assert!(credential(form("text", "", "")).is_err());
         assert!(credential(form("odd", "", "x")).is_err());
+    }
+
+    #[test]
+    fn a_new_value_keeps_the_bounds_that_the_form_does_not_name() {
+        let with = |scope: &str, hosts: &str| {
+            let known = Bounds { scope: Scope::System, hosts: vec!["git.example".to_owned()], environments: Vec::new() };
+            credential(CredentialForm { scope: scope.to_owned(), hosts: hosts.to_owned(), ..form("text", "", "x") }, known)
+        };
+        let kept = with("", "").unwrap().bounds;
+        assert_eq!((kept.scope, kept.hosts), (Scope::System, vec!["git.example".to_owned()]));
+        let changed = with("folder:team", "a.example, *.b.example").unwrap().bounds;
+        assert_eq!(changed.scope, Scope::Folder("team".to_owned()));
+        assert_eq!(changed.hosts, ["a.example", "*.b.example"]);
+        assert!(with("anyone", "").is_err() && with("", "https://a.example").is_err());
     }
 }
