@@ -365,9 +365,8 @@ fn credential(form: CredentialForm, mut bounds: Bounds) -> Result<Credential, Fa
     if form.secret.is_empty() || form.secret.len() > SECRET_MAX {
         return Err(wrong("the secret is missing or longer than a mebibyte"));
     }
-    let words = |text: &str| {
-        text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
-    };
+    let words =
+        |text: &str| text.split([',', ' ']).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>();
     if !form.scope.trim().is_empty() {
         let scope = Scope::parse(form.scope.trim());
         bounds.scope = scope.ok_or_else(|| wrong("a scope is everywhere, system, folder:NAME or pipeline:NAME"))?;
@@ -390,13 +389,7 @@ fn credential(form: CredentialForm, mut bounds: Bounds) -> Result<Credential, Fa
         }
         fields.insert(name.to_owned(), form.name.trim().to_owned());
     }
-    Ok(Credential {
-        id: id.to_owned(),
-        kind: form.kind,
-        description: form.description,
-        fields,
-        bounds,
-    })
+    Ok(Credential { id: id.to_owned(), kind: form.kind, description: form.description, fields, bounds })
 }
 
 #[derive(Deserialize)]
@@ -428,7 +421,16 @@ mod tests {
     fn form(kind: &str, name: &str, secret: &str) -> CredentialForm {
         let (kind, name, secret) = (kind.to_owned(), name.to_owned(), secret.to_owned());
         let (id, none) = ("git-token".to_owned(), String::new);
-        CredentialForm { id, kind, description: none(), name, secret, scope: none(), hosts: none(), environments: none() }
+        CredentialForm {
+            id,
+            kind,
+            description: none(),
+            name,
+            secret,
+            scope: none(),
+            hosts: none(),
+            environments: none(),
+        }
     }
 
     #[test]
@@ -445,8 +447,12 @@ mod tests {
     #[test]
     fn a_new_value_keeps_the_bounds_that_the_form_does_not_name() {
         let with = |scope: &str, hosts: &str| {
-            let known = Bounds { scope: Scope::System, hosts: vec!["git.example".to_owned()], environments: Vec::new() };
-            credential(CredentialForm { scope: scope.to_owned(), hosts: hosts.to_owned(), ..form("text", "", "x") }, known)
+            let known =
+                Bounds { scope: Scope::System, hosts: vec!["git.example".to_owned()], environments: Vec::new() };
+            credential(
+                CredentialForm { scope: scope.to_owned(), hosts: hosts.to_owned(), ..form("text", "", "x") },
+                known,
+            )
         };
         let kept = with("", "").unwrap().bounds;
         assert_eq!((kept.scope, kept.hosts), (Scope::System, vec!["git.example".to_owned()]));
