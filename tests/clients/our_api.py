@@ -18,10 +18,11 @@ until("it has ended", lambda: requests.get(f"{url}/job/p/1/api/json").json().get
 document = requests.get(f"{url}/api/openapi.json").json()
 calls = sum(len(item) for item in document["paths"].values())
 check(calls >= 25, f"the document has its calls: {calls}")
+# One worker: two of them at once meet a fault of Python 3.11 in ast.parse, which keeps its depth for the whole process.
 program = pathlib.Path(sys.executable).parent / "st"
 ran = subprocess.run(
     [program, "run", f"{url}/api/openapi.json", "--url", url, "--checks", "not_a_server_error", "--phases", "examples,coverage,fuzzing",
-     "--max-examples", "12", "--workers", "2", "--generation-deterministic", "--continue-on-failure", "--request-timeout", "10", "--no-color", "--suppress-health-check", "all"],
+     "--max-examples", "12", "--workers", "1", "--generation-deterministic", "--continue-on-failure", "--request-timeout", "10", "--no-color", "--suppress-health-check", "all"],
     capture_output=True, text=True, timeout=SECONDS * 4)
 print(ran.stdout[-6000:])
 check(ran.returncode == 0, f"schemathesis: {ran.returncode} {ran.stderr[-2000:]}")

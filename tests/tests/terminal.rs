@@ -67,11 +67,11 @@ fn a_run_moves_and_folds_what_has_ended() {
         shown.lines().filter_map(|line| line.rsplit('✓').next().filter(|_| line.contains('✓'))).collect();
     let names: Vec<&str> = ended.iter().filter_map(|line| line.split_whitespace().next()).collect();
     assert_eq!(names, ["build", "test", "pack"], "{shown}");
-    assert!(shown.contains("3 steps") && shown.contains("test  1/3"), "{shown}");
+    assert!(shown.contains("3 steps") && shown.contains("test  0/3"), "{shown}");
     // What went wrong stays visible below its stage.
     house.write(
         "q.yaml",
-        &PIPELINE.replace("sleep 0.4", "test ${{ matrix.n }} -ne 2").replace("name: tty", "name: bad"),
+        &PIPELINE.replace("sleep 0.4", "'test ${{ matrix.n }} -ne 2'").replace("name: tty", "name: bad"),
     );
     let seen = terminal(&house, "60", "", &["run", "q.yaml"]);
     let shown = plain(seen["text"].as_str().unwrap());

@@ -12,6 +12,7 @@ use haliotis_engine::{AuditEntry, BuildView, now};
 use haliotis_engine::{InputView, RefusedAnswer};
 use haliotis_flow::{Command, Event};
 use haliotis_model::{Answer, BuildId, Decision, Object, StepId, StepKey};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::context::Context;
@@ -62,6 +63,8 @@ impl Console {
     /// To the build's end. Ctrl-C asks the build to stop; a second one leaves at once.
     pub async fn follow(mut self, ctx: &Context) -> Result<BuildView, Failure> {
         let mut changes = self.app.engine.changes();
+        // One for all pictures: a Ctrl-C while one is made counts after it.
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let mut interrupts = 0;
         loop {
             let view = self.app.engine.view(self.build).await?;
@@ -77,7 +80,7 @@ impl Console {
             tokio::select! {
                 _ = changes.recv() => {}
                 () = tokio::time::sleep(LOOK_EVERY), if !self.open.is_empty() => {}
-                _ = tokio::signal::ctrl_c() => {
+                _ = interrupt.recv() => {
                     interrupts += 1;
                     if interrupts > 1 {
                         return Err(Failure::aborted("left; what was at work goes on under its supervisor until it ends"));

@@ -7,6 +7,7 @@ use console::style;
 use haliotis_engine::now;
 use haliotis_model::{BuildSummary, Millis};
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::client::Client;
 use crate::commands::screen::Screen;
@@ -53,6 +54,8 @@ struct Open {
 pub async fn run(args: Top, ctx: &Context) -> Outcome {
     let client = Client::connect(ctx)?;
     let mut screen = Screen::new(ctx);
+    // One for all looks: a Ctrl-C during a look counts after it.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     loop {
         let seen = see(&client).await?;
         if ctx.json {
@@ -67,7 +70,7 @@ pub async fn run(args: Top, ctx: &Context) -> Outcome {
         screen.draw(&lines);
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(args.every)) => {}
-            _ = tokio::signal::ctrl_c() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
         }
     }
 }

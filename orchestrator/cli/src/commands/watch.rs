@@ -12,6 +12,7 @@ use haliotis_flow::NodeKind;
 use haliotis_model::{Answer, BuildId, Decision, Object, StepId, StepKey};
 use haliotis_store::LogBytes;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::App;
 use crate::commands::approve;
@@ -82,6 +83,8 @@ impl Watch {
     /// To the build's end. Ctrl-C asks the build to stop; a second one leaves at once.
     pub async fn follow(mut self, ctx: &Context) -> Result<BuildView, Failure> {
         let mut changes = self.app.engine.changes();
+        // One for all pictures: a Ctrl-C while one is made counts after it.
+        let mut interrupt = signal(SignalKind::interrupt())?;
         let mut interrupts = 0;
         loop {
             let view = self.app.engine.view(self.build).await?;
@@ -99,7 +102,7 @@ impl Watch {
             }
             tokio::select! {
                 () = quiet(&mut changes, self.build) => {}
-                _ = tokio::signal::ctrl_c() => {
+                _ = interrupt.recv() => {
                     interrupts += 1;
                     if interrupts > 1 {
                         return Err(Failure::aborted("left; what was at work goes on under its supervisor until it ends"));
