@@ -30,11 +30,6 @@ const KILL_TICK: Duration = Duration::from_millis(10);
 /// Otherwise: how often to see whether the folder is still there and anybody needs us.
 const REST_TICK: Duration = Duration::from_secs(2);
 
-/// After the start of the only process, its end is looked for without sleep so long: a short step ends within it, and to
-/// be woken on a processor that fell asleep takes a virtual machine a tenth of that step's time. Whoever else wants the
-/// processor gets it.
-const AWAKE: Duration = Duration::from_micros(1500);
-
 /// What the loop can be woken by.
 #[derive(Clone, Debug)]
 enum Woken {
@@ -73,8 +68,6 @@ pub(crate) struct Server {
     clients: BTreeMap<u64, Connection>,
     next_client: u64,
     busy_at: Instant,
-    /// [`AWAKE`] after the last start.
-    awake_until: Instant,
     /// When what waits for room is tried again.
     again_at: Instant,
 }
@@ -98,7 +91,6 @@ impl Server {
             clients: BTreeMap::new(),
             next_client: 0,
             busy_at: Instant::now(),
-            awake_until: Instant::now(),
             again_at: Instant::now(),
         })
     }
@@ -152,17 +144,11 @@ impl Server {
                 fds.push(PollFd::new(fd, PollFlags::IN));
             }
         }
-        let now = Instant::now();
-        let awake = self.steps.len() == 1 && now < self.awake_until;
-        let timeout = if awake { Duration::ZERO } else { self.timeout(now) };
+        let timeout = self.timeout(Instant::now());
         let timeout = Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: i64::from(timeout.subsec_nanos()) };
         match poll(&mut fds, Some(&timeout)) {
             Err(rustix::io::Errno::INTR) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
-            Ok(0) if awake => {
-                rustix::thread::sched_yield();
-                Ok(Vec::new())
-            }
             Ok(_) => Ok(who.into_iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty()).map(|(w, _)| w).collect()),
         }
     }
@@ -302,7 +288,6 @@ impl Server {
                     note(&format!("{key}: which process it is cannot be recorded yet: {error}"));
                 }
                 self.steps.insert(key.to_owned(), Step { pump, log, unnamed, times, ..Step::new(who) });
-                self.awake_until = Instant::now() + AWAKE;
                 Ok(())
             }
             Err(reason) => {
